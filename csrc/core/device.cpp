@@ -1,0 +1,46 @@
+// Which backend, which instruction set, which op table.
+#include "core/device.h"
+
+#include "core/status.h"
+#include "cpu/table.h"
+#include "ops/table.h"
+#include "ref/table.h"
+
+namespace syn {
+namespace {
+
+Isa isa_for(int32_t backend) {
+  switch (backend) {
+    case SYN_BACKEND_REF: return Isa::kNone;
+    case SYN_BACKEND_CPU: {
+      const Isa isa = machine_isa();
+      if (isa == Isa::kNone) fail(SYN_UNSUPPORTED, "the CPU backend needs AVX2 and FMA, which this CPU lacks; the reference backend runs");
+      return isa;
+    }
+    case SYN_BACKEND_CUDA: fail(SYN_NO_DEVICE, "this library has no CUDA backend");
+    default: fail(SYN_INVALID_ARGUMENT, "backend is %d, expected 0 (cpu), 1 (ref) or 2 (cuda)", backend);
+  }
+}
+
+int thread_count(int32_t asked) {
+  if (asked < 0 || asked > 256) fail(SYN_INVALID_ARGUMENT, "threads is %d, expected 0 to 256", asked);
+  return asked > 0 ? asked : machine_threads();
+}
+
+}  // namespace
+
+Device::Device(int32_t backend_, int32_t threads) : backend(backend_), isa(isa_for(backend_)), pool(thread_count(threads)) {}
+
+template <>
+const Ops<double>& Device::ops<double>() const {
+  if (backend != SYN_BACKEND_REF) fail(SYN_INTERNAL, "double precision ops exist on the reference backend only");
+  return ref::table();
+}
+
+template <>
+const Ops<float>& Device::ops<float>() const {
+  if (backend != SYN_BACKEND_CPU) fail(SYN_INTERNAL, "single precision ops exist on the CPU backend only");
+  return isa == Isa::kAvx512 ? cpu::avx512::table() : cpu::avx2::table();
+}
+
+}  // namespace syn

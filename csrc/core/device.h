@@ -1,0 +1,33 @@
+// A backend with its threads: what a model lives on.
+#ifndef SYN_CORE_DEVICE_H
+#define SYN_CORE_DEVICE_H
+
+#include <mutex>
+
+#include "core/machine.h"
+#include "core/pool.h"
+#include "synehrgy.h"
+
+namespace syn {
+
+template <class Real>
+struct Ops;
+
+struct Device {
+  // backend: SYN_BACKEND_CPU or SYN_BACKEND_REF; threads 0: machine_threads(). SYN_NO_DEVICE for CUDA, SYN_UNSUPPORTED for the
+  // CPU backend on a CPU without AVX2 and FMA.
+  Device(int32_t backend, int32_t threads);
+
+  const int32_t backend;
+  const Isa isa;
+  Pool pool;
+  std::mutex busy;  // held by whoever runs ops: handles of one device may be used from different threads, the pool by one
+
+  // The op table: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type.
+  template <class Real>
+  const Ops<Real>& ops() const;
+};
+
+}  // namespace syn
+
+#endif

@@ -1,0 +1,117 @@
+// Attention of new tokens over their caches (ops/attention_decode.h). One task is a row and a key/value head with all the query
+// heads that share it; the blocks of keys, then of values, stay in the first level while those heads read them.
+//
+//   scores   kKeyBlock keys at a time, a lane a key: s_t = scale sum_c q_c k_ct in ascending c
+//   softmax  maximum, exp and sum over whole blocks; lanes past the last key count for nothing
+//   sum      o_c = sum_t w_t v_tc in ascending t, a lane a column
+//
+// Determinism: one thread a task, orders fixed by the position alone. Memory traffic: the cache of the record once.
+#include "cpu/decode.h"
+#include "cpu/simd.h"
+
+namespace syn::cpu::SYN_CPU_NS {
+namespace {
+
+constexpr int32_t kVectors = kKeyBlock / kLanes;
+
+void append(const float* k, const float* v, int64_t p, int32_t head_dim, float* keys, float* values) {
+  float* const column = keys + p / kKeyBlock * kKeyBlock * head_dim + p % kKeyBlock;
+  for (int32_t c = 0; c < head_dim; ++c) column[c * kKeyBlock] = k[c];
+  for (int32_t c = 0; c < head_dim; ++c) values[p * head_dim + c] = v[c];
+}
+
+// Scores of one block of keys [head_dim][kKeyBlock] for one query.
+void score_block(const float* q, const float* keys, int32_t head_dim, float scale, float* score) {
+  Vec sum[kVectors];
+  for (int32_t i = 0; i < kVectors; ++i) sum[i] = zero();
+  for (int32_t c = 0; c < head_dim; ++c) {
+    const Vec x = all(q[c]);
+    for (int32_t i = 0; i < kVectors; ++i) sum[i] = fma(x, load(keys + c * kKeyBlock + i * kLanes), sum[i]);
+  }
+  for (int32_t i = 0; i < kVectors; ++i) store(score + i * kLanes, sum[i] * all(scale));
+}
+
+// Turns score[0..count) into exp(score - max) over their sum.
+void softmax(float* score, int32_t count) {
+  Vec top = all(score[0]);
+  for (int32_t t = 0; t < count; t += kLanes) {
+    const Mask inside = first_lanes(count - t);
+    top = max(top, choose(inside, load(score + t), top));
+  }
+  const Vec limit = all(max_lanes(top));
+  Vec sum = zero();
+  for (int32_t t = 0; t < count; t += kLanes) {
+    const Mask inside = first_lanes(count - t);
+    const Vec w = choose(inside, exp(load(score + t) - limit), zero());
+    store(score + t, w);
+    sum = sum + w;
+  }
+  const Vec scale = all(1.0f / sum_lanes(sum));
+  for (int32_t t = 0; t < count; t += kLanes) store(score + t, load(score + t) * scale);
+}
+
+// out[0 .. N kLanes) += sum over t of w[t] values[t][0 .. N kLanes).
+template <int N>
+void add_columns(const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+  Vec sum[N];
+  for (int i = 0; i < N; ++i) sum[i] = load(out + i * kLanes);
+  for (int32_t t = 0; t < count; ++t) {
+    const Vec x = all(w[t]);
+    for (int i = 0; i < N; ++i) sum[i] = fma(x, load(values + t * head_dim + i * kLanes), sum[i]);
+  }
+  for (int i = 0; i < N; ++i) store(out + i * kLanes, sum[i]);
+}
+
+// The same for the columns that do not fill a register.
+void add_rest(const float* w, const float* values, int32_t count, int32_t head_dim, int32_t columns, float* out) {
+  const Mask inside = first_lanes(columns);
+  Vec sum = load_part(out, inside);
+  for (int32_t t = 0; t < count; ++t) sum = fma(all(w[t]), load_part(values + t * head_dim, inside), sum);
+  store_part(out, inside, sum);
+}
+
+void add_block(const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+  int32_t c = 0;
+  for (; c + 8 * kLanes <= head_dim; c += 8 * kLanes) add_columns<8>(w, values + c, count, head_dim, out + c);
+  for (; c + 4 * kLanes <= head_dim; c += 4 * kLanes) add_columns<4>(w, values + c, count, head_dim, out + c);
+  for (; c + 2 * kLanes <= head_dim; c += 2 * kLanes) add_columns<2>(w, values + c, count, head_dim, out + c);
+  for (; c + kLanes <= head_dim; c += kLanes) add_columns<1>(w, values + c, count, head_dim, out + c);
+  if (c < head_dim) add_rest(w, values + c, count, head_dim, head_dim - c, out + c);
+}
+
+// The query heads of one key/value head; q and out are [group, head_dim], score [group, positions].
+void attend(const AttentionDecode<float>& a, const float* q, const float* keys, const float* values, int32_t count, float* score,
+            float* out) {
+  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
+  for (int32_t t = 0; t < count; t += kKeyBlock) {
+    const float* const block = keys + int64_t{t} * dim;
+    for (int32_t g = 0; g < group; ++g) score_block(q + g * dim, block, dim, a.scale, score + g * a.positions + t);
+  }
+  for (int32_t g = 0; g < group; ++g) {
+    softmax(score + g * a.positions, count);
+    for (int32_t c = 0; c < dim; ++c) out[g * dim + c] = 0;
+  }
+  for (int32_t t = 0; t < count; t += kKeyBlock) {
+    const int32_t rows = count - t < kKeyBlock ? count - t : kKeyBlock;
+    for (int32_t g = 0; g < group; ++g)
+      add_block(score + g * a.positions + t, values + int64_t{t} * dim, rows, dim, out + g * dim);
+  }
+}
+
+}  // namespace
+
+void attention_decode(Exec& exec, const AttentionDecode<float>& a) {
+  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
+  const int64_t width = int64_t{a.heads + 2 * a.kv_heads} * dim;
+  exec.pool.each(int64_t{a.rows} * a.kv_heads, [&](int64_t task, int thread) {
+    const int64_t r = task / a.kv_heads, h = task % a.kv_heads;
+    const float* const q = a.qkv + r * width;
+    const float* const k = q + (a.heads + h) * dim;
+    const int64_t cache = a.slot[r] * a.slot_stride + h * a.positions * dim;
+    append(k, k + int64_t{a.kv_heads} * dim, a.position[r], dim, a.keys + cache, a.values + cache);
+    attend(a, q + h * group * dim, a.keys + cache, a.values + cache, a.position[r] + 1, a.scores + thread * group * a.positions,
+           a.out + (r * a.heads + h * group) * dim);
+  });
+}
+
+}  // namespace syn::cpu::SYN_CPU_NS

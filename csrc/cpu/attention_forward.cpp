@@ -1,0 +1,115 @@
+// Causal attention over packed segments, forward (ops/attention.h): for each (segment, head, block of kTile queries) the blocks of
+// keys in ascending order, with the running maximum m and sum l of the online softmax in base 2:
+//   m' = max(m, s),  o = o 2^(m-m') + 2^(s-m') v,  l = l 2^(m-m') + sum 2^(s-m');  out = o / l,  lse = (m + log2 l) ln 2
+// Determinism: a task is one thread's and its order is fixed. Memory traffic: q and out once, k and v once per block of queries,
+// from the caches; the scores never leave the first level.
+#include "cpu/attention_tiles.h"
+#include "cpu/ops.h"
+
+namespace syn::cpu::SYN_CPU_NS {
+namespace {
+
+struct Running {
+  alignas(64) float top[kTile];
+  alignas(64) float sum[kTile];
+  alignas(64) float shrink[kTile];
+  alignas(64) float out[kTile * kMaxHeadDim];
+};
+
+// Keys after the query do not count.
+void mask_diagonal(float* tile) {
+  for (int32_t k = 1; k < kTile; ++k)
+    for (int32_t q = 0; q < k; ++q) tile[k * kTile + q] = -__builtin_inff();
+}
+
+// Scores become weights 2^(s - m'); top and sum move on.
+void soften(float* tile, Running& run) {
+  for (int32_t q = 0; q < kTile; q += kLanes) {
+    const Vec before = load(run.top + q);
+    Vec top = before;
+    for (int32_t k = 0; k < kTile; ++k) top = max(load(tile + k * kTile + q), top);
+    Vec sum = zero();
+    for (int32_t k = 0; k < kTile; ++k) {
+      const Vec p = exp2(load(tile + k * kTile + q) - top);
+      store(tile + k * kTile + q, p);
+      sum = sum + p;
+    }
+    const Vec shrink = exp2(before - top);
+    store(run.top + q, top);
+    store(run.shrink + q, shrink);
+    store(run.sum + q, fma(load(run.sum + q), shrink, sum));
+  }
+}
+
+void drop_tile(const Dropout& drop, uint32_t row, int32_t key, float* tile) {
+  alignas(64) uint32_t words[4 * kTile];
+  const Vec scale = all(static_cast<float>(drop.scale));
+  for (int32_t k = 0; k < kTile; k += 4) {
+    dropout_column_quad(drop, row, kTile, static_cast<uint32_t>(key + k) / 4, words);
+    for (int32_t i = 0; i < 4; ++i)
+      for (int32_t q = 0; q < kTile; q += kLanes) {
+        float* p = tile + (k + i) * kTile + q;
+        store(p, choose(at_least(words + i * kTile + q, drop.threshold), load(p) * scale, zero()));
+      }
+  }
+}
+
+void shrink_rows(Running& run, int32_t dim) {
+  for (int32_t q = 0; q < kTile; ++q)
+    for (int32_t i = 0; i < dim; i += 8) {
+      float* o = run.out + q * dim + i;
+      _mm256_storeu_ps(o, _mm256_mul_ps(_mm256_loadu_ps(o), _mm256_set1_ps(run.shrink[q])));
+    }
+}
+
+void finish(const AttentionForward<float>& a, const Running& run, int32_t head, int64_t row, int32_t rows) {
+  for (int32_t q = 0; q < rows; ++q) {
+    float* out = a.out + ((row + q) * a.heads + head) * a.head_dim;
+    const float by = 1 / run.sum[q];
+    for (int32_t i = 0; i < a.head_dim; ++i) out[i] = run.out[q * a.head_dim + i] * by;
+    a.lse[int64_t{head} * a.segments.rows + row + q] = run.top[q] / kLog2E + __builtin_logf(run.sum[q]);
+  }
+}
+
+void query_block(const AttentionForward<float>& a, const AttentionKernels& kernels, int32_t segment, int32_t head, int32_t block) {
+  alignas(64) float queries[kMaxHeadDim * kTile], pad_k[kTile * kMaxHeadDim], pad_v[kTile * kMaxHeadDim], tile[kTile * kTile];
+  Running run;
+  const HeadColumns c = head_columns(a, head);
+  const Dropout drop = dropout_of_head(a.drop, head);
+  const int64_t begin = a.segments.offsets[segment], row = begin + int64_t{block} * kTile;
+  const int32_t left = static_cast<int32_t>(a.segments.offsets[segment + 1] - row), dim = a.head_dim;
+  transpose(whole_rows(a.qkv + row * c.stride + c.q, c.stride, left, dim, pad_k), dim, a.scale * kLog2E, queries);
+  for (int32_t q = 0; q < kTile; ++q) {
+    run.top[q] = -__builtin_inff();
+    run.sum[q] = 0;
+  }
+  for (int32_t i = 0; i < kTile * dim; ++i) run.out[i] = 0;
+  for (int32_t kb = 0; kb <= block; ++kb) {
+    const float* keys = a.qkv + (begin + int64_t{kb} * kTile) * c.stride;
+    const int32_t there = kb < block ? kTile : left;
+    const int padded = there < kTile;
+    const Rows k = whole_rows(keys + c.k, c.stride, there, dim, pad_k), v = whole_rows(keys + c.v, c.stride, there, dim, pad_v);
+    kernels.score[padded](queries, k.at, tile);
+    if (kb == block) mask_diagonal(tile);
+    soften(tile, run);
+    if (drop.on()) drop_tile(drop, static_cast<uint32_t>(row), kb * kTile, tile);
+    if (kb > 0) shrink_rows(run, dim);
+    kernels.values[padded](v.at, tile, run.out);
+  }
+  finish(a, run, head, row, left < kTile ? left : kTile);
+}
+
+}  // namespace
+
+void attention_forward(Exec& exec, const AttentionForward<float>& a) {
+  const AttentionKernels kernels = attention_kernels(a.head_dim, head_columns(a, 0).stride);
+  const int32_t most = most_blocks(a.segments);
+  const int64_t each = int64_t{a.segments.count} * a.heads;
+  exec.pool.each(most * each, [&](int64_t task, int) {
+    const int32_t block = most - 1 - static_cast<int32_t>(task / each);  // the longest rows first
+    const int32_t segment = static_cast<int32_t>(task % each) / a.heads, head = static_cast<int32_t>(task % each) % a.heads;
+    if (block < blocks_of(a.segments, segment)) query_block(a, kernels, segment, head, block);
+  });
+}
+
+}  // namespace syn::cpu::SYN_CPU_NS

@@ -1,0 +1,104 @@
+// What the forward and the backward pass of attention share: tiles of kTile queries by kTile keys, computed transposed (a row per
+// key, the queries in the lanes), so that the softmax runs down the columns without a horizontal step. Rows beyond the end of a
+// segment are replaced by zeros in a copy: the products have one shape, and no segment's bits depend on its neighbours.
+#ifndef SYN_CPU_ATTENTION_TILES_H
+#define SYN_CPU_ATTENTION_TILES_H
+
+#include "cpu/dropout.h"
+#include "cpu/gemm.h"
+#include "cpu/simd.h"
+#include "ops/attention.h"
+
+namespace syn::cpu::SYN_CPU_NS {
+
+constexpr int32_t kTile = 64;
+constexpr float kLog2E = 1.44269504f;
+
+// kTile rows of head_dim elements, ld apart: in place where they exist, else the zero-padded copy in pad.
+struct Rows {
+  const float* at;
+  int64_t ld;
+};
+
+SYN_SIMD Rows whole_rows(const float* x, int64_t ld, int32_t rows, int32_t dim, float* pad) {
+  if (rows >= kTile) return {x, ld};
+  for (int32_t r = 0; r < kTile; ++r)
+    for (int32_t i = 0; i < dim; ++i) pad[r * dim + i] = r < rows ? x[r * ld + i] : 0;
+  return {pad, dim};
+}
+
+// An 8 x 8 block of x, transposed and scaled, to out with rows kTile apart.
+SYN_SIMD void transpose_8(const float* x, int64_t ld, __m256 scale, float* out) {
+  __m256 r[8], t[8];
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_mul_ps(_mm256_loadu_ps(x + i * ld), scale);
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(out + i * kTile, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+    _mm256_storeu_ps(out + (i + 4) * kTile, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+  }
+}
+
+// out [dim][kTile] = scale x^T
+SYN_SIMD void transpose(Rows x, int32_t dim, float scale, float* out) {
+  const __m256 s = _mm256_set1_ps(scale);
+  for (int32_t i = 0; i < dim; i += 8)
+    for (int32_t r = 0; r < kTile; r += 8) transpose_8(x.at + r * x.ld + i, x.ld, s, out + i * kTile + r);
+}
+
+// The generated products of one head shape; strides are those of rows in place, dim those of padded copies.
+struct AttentionKernels {
+  GemmKernel score[2];   // tile[k][q] = sum_d row_k[d] col[d][q]; [padded] rows
+  GemmKernel values[2];  // acc[q][dim] += sum_k tile[k][q] row_k[dim]; [padded] rows
+  GemmKernel keys[2];    // acc[k][dim] += sum_q tile[k][q] row_q[dim]; [padded] rows
+};
+
+SYN_SIMD AttentionKernels attention_kernels(int32_t dim, int64_t stride) {
+  AttentionKernels out = {};
+  for (int padded = 0; padded < 2; ++padded) {
+    const int32_t ld = padded ? dim : static_cast<int32_t>(stride);
+    out.score[padded] = gemm_kernel({kTile, kTile, dim, kTile, ld, kTile, false, false});
+    out.values[padded] = gemm_kernel({dim, kTile, kTile, ld, kTile, dim, true, true});
+    out.keys[padded] = gemm_kernel({dim, kTile, kTile, ld, kTile, dim, true, false});
+  }
+  return out;
+}
+
+// Columns of q, k and v of a head in a fused row.
+struct HeadColumns {
+  int64_t stride, q, k, v;
+};
+
+template <class Args>
+SYN_SIMD HeadColumns head_columns(const Args& a, int32_t head) {
+  const int64_t d = a.head_dim, kv = head / (a.heads / a.kv_heads);
+  return {(a.heads + 2 * int64_t{a.kv_heads}) * d, head * d, (a.heads + kv) * d, (a.heads + a.kv_heads + kv) * d};
+}
+
+SYN_SIMD Dropout dropout_of_head(const Dropout& d, int32_t head) {
+  Dropout out = d;
+  out.site += static_cast<uint32_t>(head);
+  return out;
+}
+
+SYN_SIMD int32_t blocks_of(const Segments& s, int32_t segment) {
+  return (s.offsets[segment + 1] - s.offsets[segment] + kTile - 1) / kTile;
+}
+
+SYN_SIMD int32_t most_blocks(const Segments& s) {
+  int32_t most = 0;
+  for (int32_t i = 0; i < s.count; ++i) most = blocks_of(s, i) > most ? blocks_of(s, i) : most;
+  return most;
+}
+
+}  // namespace syn::cpu::SYN_CPU_NS
+
+#endif

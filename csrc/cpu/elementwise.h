@@ -1,0 +1,43 @@
+// Row primitives that more than one op of the CPU backend needs. A row's result depends on its length, never on its alignment.
+#ifndef SYN_CPU_ELEMENTWISE_H
+#define SYN_CPU_ELEMENTWISE_H
+
+#include "cpu/simd.h"
+
+namespace syn::cpu::SYN_CPU_NS {
+
+// f(i, part) for the vectors of a row of n elements; part is Whole{} or the Mask of the last, partial one.
+template <class F>
+SYN_SIMD void each_vector(int64_t n, F f) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) f(i, Whole{});
+  if (i < n) f(i, first_lanes(static_cast<int>(n - i)));
+}
+
+SYN_SIMD void add_to(float* y, const float* x, int64_t n) {
+  each_vector(n, [&](int64_t i, auto part) { store(y + i, part, load(y + i, part) + load(x + i, part)); });
+}
+
+constexpr float kGeluA = 1.5957691216f;            // 2 sqrt(2 / pi)
+constexpr float kGeluB = 1.5957691216f * 0.044715f;
+
+// x sigmoid(u), u = 2 sqrt(2/pi) (x + 0.044715 x^3): the tanh form of GELU without a tanh.
+SYN_SIMD Vec gelu(Vec x) {
+  const Vec u = x * fma(x * x, all(kGeluB), all(kGeluA));
+  return x / (all(1.0f) + exp(zero() - u));
+}
+
+SYN_SIMD Vec gelu_slope(Vec x) {
+  const Vec x2 = x * x;
+  const Vec s = all(1.0f) / (all(1.0f) + exp(zero() - x * fma(x2, all(kGeluB), all(kGeluA))));
+  const Vec du = fma(x2, all(3.0f * kGeluB), all(kGeluA));
+  return fma(x * s * (all(1.0f) - s), du, s);
+}
+
+SYN_SIMD void gelu_row(const float* x, float* y, int64_t n) {
+  each_vector(n, [&](int64_t i, auto part) { store(y + i, part, gelu(load(x + i, part))); });
+}
+
+}  // namespace syn::cpu::SYN_CPU_NS
+
+#endif

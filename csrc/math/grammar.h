@@ -1,0 +1,83 @@
+// The grammar machine: which tokens may follow, and what a record remembers of what it said. token.Tables (Go) explains the
+// arrays.
+//   legal     next[state, class(t)] >= 0 and no veto: ascending order(t) > last order said, unique t not said before
+//   take      forget what the transition says, remember t, move
+//   closing   at the length limit only classes that lower the distance to the end stay legal
+// Determinism: integers. Memory traffic: one class, one transition, one veto a question.
+#ifndef SYN_MATH_GRAMMAR_H
+#define SYN_MATH_GRAMMAR_H
+
+#include <cstdint>
+
+#include "math/inline.h"
+
+namespace syn {
+
+constexpr uint16_t kNoClass = 0xFFFF;
+constexpr uint8_t kRuleFree = 0, kRuleAscending = 1, kRuleUnique = 2;
+constexpr uint8_t kForgetOrder = 1, kForgetSeen = 2;
+constexpr uint8_t kRoleVisit = 1, kRoleCovariate = 2, kRoleLabel = 3, kRoleGap = 5, kRoleEnd = 8;
+constexpr int32_t kNothingSaid = -1;  // below every order
+
+// Borrowed tables; plain pointers so that a device can hold them.
+struct GrammarTables {
+  int32_t vocab, states, classes, start, done, start_token;
+  const uint16_t* token_class;  // [vocab]
+  const int32_t* token_order;   // [vocab]
+  const uint8_t* class_rule;    // [classes]
+  const uint8_t* class_role;    // [classes]
+  const int16_t* next;          // [states, classes]
+  const uint8_t* forget;        // [states, classes]
+  const uint16_t* distance;     // [states]
+  const int32_t* knot_start;    // [vocab + 1]
+  const int64_t* knots;         // [knot_start[vocab]]
+};
+
+// What one record remembers. state < 0: it left the grammar (only possible without the mask).
+struct GrammarMemory {
+  int32_t state;
+  int32_t last_order;
+  uint64_t* seen;  // bit set [(vocab + 63) / 64], tokens of unique classes
+};
+
+SYN_HD int32_t next_state(const GrammarTables& g, int32_t state, uint16_t c) {
+  return state < 0 || c == kNoClass ? -1 : g.next[static_cast<int64_t>(state) * g.classes + c];
+}
+
+SYN_HD bool vetoed(const GrammarTables& g, const GrammarMemory& m, int32_t token, uint16_t c) {
+  const uint8_t rule = g.class_rule[c];
+  if (rule == kRuleAscending) return g.token_order[token] <= m.last_order;
+  if (rule == kRuleUnique) return (m.seen[token >> 6] >> (token & 63)) & 1;
+  return false;
+}
+
+// closing: only ways that come nearer to the end count.
+SYN_HD bool class_open(const GrammarTables& g, int32_t state, uint16_t c, bool closing) {
+  const int32_t to = next_state(g, state, c);
+  return to >= 0 && (!closing || g.distance[to] < g.distance[state]);
+}
+
+SYN_HD bool legal(const GrammarTables& g, const GrammarMemory& m, int32_t token, bool closing) {
+  const uint16_t c = g.token_class[token];
+  return class_open(g, m.state, c, closing) && !vetoed(g, m, token, c);
+}
+
+SYN_HD void take(const GrammarTables& g, GrammarMemory& m, int32_t token) {
+  const uint16_t c = g.token_class[token];
+  const int32_t to = next_state(g, m.state, c);
+  if (to >= 0) {
+    const uint8_t forget = g.forget[static_cast<int64_t>(m.state) * g.classes + c];
+    if (forget & kForgetOrder) m.last_order = kNothingSaid;
+    if (forget & kForgetSeen) {
+      for (int32_t i = 0; i < (g.vocab + 63) / 64; ++i) m.seen[i] = 0;
+    }
+    const uint8_t rule = g.class_rule[c];
+    if (rule == kRuleAscending) m.last_order = g.token_order[token];
+    if (rule == kRuleUnique) m.seen[token >> 6] |= uint64_t{1} << (token & 63);
+  }
+  m.state = to;
+}
+
+}  // namespace syn
+
+#endif

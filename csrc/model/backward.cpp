@@ -1,0 +1,101 @@
+// The backward pass, the forward one read from bottom to top. scratch.residual carries the gradient of the residual stream down;
+// each norm adds its share to it and hands a copy with dropout to the branch that was added there. What forward did not keep
+// (normalised rows, activations) is computed again just before it is needed; gradients of the feed-forward block overwrite its
+// kept input.
+#include <cstring>
+
+#include "model/network.h"
+
+namespace syn {
+
+template <class Real>
+void loss(Exec& exec, const Network<Real>& net, const Batch& batch, const int32_t* soft_index, const float* soft_weight,
+          Activations<Real>& acts, const Weights<Real>* gradients, GradientScratch<Real>* scratch) {
+  exec.poll();
+  net.ops.xent(exec, {acts.normed, net.matrices.head, batch.targets, batch.soft_row, soft_index, soft_weight, acts.logits, acts.nll,
+                      scratch ? scratch->normed : nullptr, gradients ? gradients->head : nullptr, batch.segments.rows});
+}
+
+template <class Real>
+void backward(Exec& exec, const Network<Real>& net, const Batch& batch, Activations<Real>& acts, const Weights<Real>& gradients,
+              GradientScratch<Real>& g) {
+  const Shape& s = net.shape;
+  const Ops<Real>& ops = net.ops;
+  const Weights<Real>& w = net.weights;
+  const int32_t rows = batch.segments.rows;
+  const Real eps = static_cast<Real>(s.norm_eps);
+  const Real scale = static_cast<Real>(1 / __builtin_sqrt(static_cast<double>(s.head_dim)));
+  const Dropout& drop = batch.drop;
+  Real* const separate = g.branch == g.residual ? nullptr : g.branch;  // where a branch's gradient differs from the stream's
+  const auto mean = [&](Real* m) { return s.gpt2 ? m : nullptr; };
+
+  std::memset(g.residual, 0, sizeof(Real) * static_cast<size_t>(rows) * static_cast<size_t>(s.width));
+  ops.norm_backward(exec, {g.normed, acts.last, w.final_norm_weight, mean(acts.last_mean), acts.last_rstd, g.residual, separate,
+                           gradients.final_norm_weight, gradients.final_norm_bias, g.norm_partial, rows, s.width,
+                           at_site(drop, branch_site(s.layers - 1, s.heads, 1))});
+  for (int32_t i = s.layers - 1; i >= 0; --i) {
+    exec.poll();
+    const auto& layer = acts.layers[static_cast<size_t>(i)];
+    const auto& lw = w.layers[static_cast<size_t>(i)];
+    const auto& lg = gradients.layers[static_cast<size_t>(i)];
+    const auto& m = net.matrices.layers[static_cast<size_t>(i)];
+
+    // x += down(activation(up(norm2(x))))
+    if (s.gpt2) {
+      ops.gelu_forward(exec, {layer.up, acts.ffn, int64_t{rows} * s.ffn});
+      ops.bias_backward(exec, {g.branch, lg.down_bias, s.width, rows, s.width});
+    } else {
+      ops.swiglu_forward(exec, {layer.up, acts.ffn, rows, s.ffn});
+    }
+    ops.linear_backward_weight(exec, {acts.ffn, g.branch, lg.down, rows, s.width, s.ffn, s.gpt2});
+    ops.linear_backward_input(exec, {g.branch, m.down, acts.ffn, rows});
+    ops.norm_forward(exec, {layer.middle, nullptr, nullptr, lw.norm2_weight, lw.norm2_bias, acts.normed, nullptr, nullptr, rows,
+                            s.width, eps, Dropout{}});
+    if (s.gpt2) {
+      ops.gelu_backward(exec, {layer.up, acts.ffn, layer.up, int64_t{rows} * s.ffn});
+      ops.bias_backward(exec, {layer.up, lg.up_bias, s.ffn, rows, s.ffn});
+    } else {
+      ops.swiglu_backward(exec, {layer.up, acts.ffn, layer.up, rows, s.ffn});
+    }
+    ops.linear_backward_weight(exec, {acts.normed, layer.up, lg.up, rows, s.up_width(), s.width, s.gpt2});
+    ops.linear_backward_input(exec, {layer.up, m.up, g.normed, rows});
+    ops.norm_backward(exec, {g.normed, layer.middle, lw.norm2_weight, mean(layer.mean2), layer.rstd2, g.residual, separate,
+                             lg.norm2_weight, lg.norm2_bias, g.norm_partial, rows, s.width, at_site(drop, branch_site(i, s.heads, 0))});
+
+    // x += proj(attention(rope(qkv(norm1(x)))))
+    exec.poll();
+    if (s.gpt2) ops.bias_backward(exec, {g.branch, lg.proj_bias, s.width, rows, s.width});
+    ops.linear_backward_weight(exec, {layer.attention, g.branch, lg.proj, rows, s.width, s.q_width(), s.gpt2});
+    ops.linear_backward_input(exec, {g.branch, m.proj, g.attention, rows});
+    ops.attention_backward(exec, {layer.qkv, layer.attention, layer.lse, g.attention, batch.segments, s.heads, s.kv_heads, s.head_dim,
+                                  scale, g.qkv, g.delta, at_site(drop, attention_site(i, s.heads))});
+    if (s.gpt2) {  // q and v only, see BiasBackward
+      ops.bias_backward(exec, {g.qkv, lg.qkv_bias, s.qkv_width(), rows, s.q_width()});
+      const int32_t v = s.q_width() + s.kv_width();
+      ops.bias_backward(exec, {g.qkv + v, lg.qkv_bias + v, s.qkv_width(), rows, s.kv_width()});
+    } else {
+      ops.rope(exec, {g.qkv, s.qkv_width(), batch.segments.position, net.rope, rows, s.heads + s.kv_heads, s.head_dim, true});
+    }
+    ops.norm_forward(exec, {layer.residual, nullptr, nullptr, lw.norm1_weight, lw.norm1_bias, acts.normed, nullptr, nullptr, rows,
+                            s.width, eps, Dropout{}});
+    ops.linear_backward_weight(exec, {acts.normed, g.qkv, lg.qkv, rows, s.qkv_width(), s.width, s.gpt2});
+    ops.linear_backward_input(exec, {g.qkv, m.qkv, g.normed, rows});
+    const Dropout before = at_site(drop, i > 0 ? branch_site(i - 1, s.heads, 1) : 0);
+    ops.norm_backward(exec, {g.normed, layer.residual, lw.norm1_weight, mean(layer.mean1), layer.rstd1, g.residual,
+                             i > 0 ? separate : nullptr, lg.norm1_weight, lg.norm1_bias, g.norm_partial, rows, s.width, before});
+  }
+  exec.poll();
+  if (drop.on()) ops.dropout(exec, {g.residual, rows, s.width, at_site(drop, 0)});
+  ops.embedding_backward(exec, {g.residual, batch.by_token, gradients.token_embedding, s.width});
+  if (s.gpt2) ops.embedding_backward(exec, {g.residual, batch.by_position, gradients.position_embedding, s.width});
+}
+
+template void loss(Exec&, const Network<float>&, const Batch&, const int32_t*, const float*, Activations<float>&, const Weights<float>*,
+                   GradientScratch<float>*);
+template void loss(Exec&, const Network<double>&, const Batch&, const int32_t*, const float*, Activations<double>&,
+                   const Weights<double>*, GradientScratch<double>*);
+template void backward(Exec&, const Network<float>&, const Batch&, Activations<float>&, const Weights<float>&, GradientScratch<float>&);
+template void backward(Exec&, const Network<double>&, const Batch&, Activations<double>&, const Weights<double>&,
+                       GradientScratch<double>&);
+
+}  // namespace syn

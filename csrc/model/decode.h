@@ -1,0 +1,65 @@
+// Decoding: one token of each active record through the network, against the record's own cache. The same ops as training,
+// with attention over the cache in the place of attention over the batch.
+#ifndef SYN_MODEL_DECODE_H
+#define SYN_MODEL_DECODE_H
+
+#include <memory>
+
+#include "core/arena.h"
+#include "model/kv.h"
+#include "model/matrices.h"
+#include "model/model.h"
+#include "ops/decode_table.h"
+
+namespace syn {
+
+// The tokens of one step. Row r is the token of a slot at a position of its chunk; the slots are all different.
+struct DecodeRows {
+  const int32_t* token;     // [rows]
+  const int32_t* slot;      // [rows]
+  const int32_t* position;  // [rows]
+  int32_t rows;
+  int32_t wanted;  // the first so many rows want logits, the others only fill their caches
+};
+
+template <class Real>
+class Decoder {
+ public:
+  Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots);
+
+  // Adds the bytes of its regions.
+  static void estimate(const Device&, const Shape&, int32_t slots, syn_memory& out);
+
+  // Packs the weights again when they have changed since the last call.
+  void refresh(Exec& exec);
+
+  // Logits [wanted, vocab], valid until the next step. Rows do not influence each other. A step that was cancelled may be taken
+  // again: it only wrote positions that it will write again. Allocates nothing.
+  const Real* step(Exec& exec, const DecodeRows& rows);
+
+ private:
+  // Row buffers for all slots, laid out twice as core/arena.h explains.
+  struct Buffers {
+    Real *x, *y, *qkv, *attended, *branch, *up, *activated, *logits, *scores, *rope;
+  };
+  static Buffers lay_out(const Shape&, int32_t slots, int threads, Arena& arena);
+  static int64_t panels(const Device&, const Shape&);
+
+  void attention(Exec& exec, const DecodeRows& rows, int32_t layer);
+  void feed_forward(Exec& exec, int32_t rows, int32_t layer);
+  void norm(Exec& exec, const Real* branch, const Real* weight, const Real* bias, int32_t rows);
+
+  std::shared_ptr<ModelOf<Real>> model_;
+  const Ops<Real>& ops_;
+  const DecodeOps<Real>& decode_;
+  Arena panels_{"packed weights"};
+  Arena activations_{"activations of decoding"};
+  KvCache<Real> cache_;
+  Matrices<Real> matrices_;
+  Buffers b_;
+  uint64_t packed_version_ = 0;
+};
+
+}  // namespace syn
+
+#endif

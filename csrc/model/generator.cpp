@@ -1,0 +1,365 @@
+// The loop of generation. A step: free slots begin the next patients; every slot feeds one token (its last draw, or the next of a
+// chunk's header and replay); those that fed the last they had draw the next; a record that ends goes to the ready ring, and one
+// that has filled the context begins a new chunk. The last token of a full chunk is not fed, as nothing is drawn from it: what
+// follows it is drawn from the new chunk.
+//
+// Determinism: see generator.h; only the sums of the statistics are added in slot order. Nothing is allocated in a step.
+#include "model/generator.h"
+
+#include <cmath>
+#include <vector>
+
+#include "core/status.h"
+#include "math/philox.h"
+#include "math/radix.h"
+#include "model/decode.h"
+#include "model/generator_queue.h"
+
+namespace syn {
+namespace {
+
+constexpr int32_t kMostSlots = 1 << 16;
+constexpr int64_t kMostTokens = int64_t{1} << 31;  // a position is 32 bits of the counter
+constexpr int32_t kMostClasses = 1 << 16;          // scratch is planned before the grammar is known
+
+struct Slot {
+  bool active = false;
+  bool closed = false;  // the length limit has had a say
+  GeneratorRecord record;
+  GrammarMemory memory = {};
+  int32_t* feed = nullptr;  // [context] tokens to be fed
+  int32_t fed = 0, to_feed = 0;
+  int32_t position = 0;  // in the chunk, of the next token to be fed
+
+  bool wants_logits() const { return fed + 1 == to_feed; }
+};
+
+}  // namespace
+
+GeneratorSettings generator_settings(const syn_generator_params& p) {
+  require_size(p.size, sizeof p, "syn_generator_params");
+  require(p.slots >= 1 && p.slots <= kMostSlots, "slots is %d, expected 1 to %d", p.slots, kMostSlots);
+  require(p.max_tokens >= 2 && p.max_tokens <= kMostTokens, "max_tokens is %lld, expected 2 to %lld",
+          static_cast<long long>(p.max_tokens), static_cast<long long>(kMostTokens));
+  require(p.temperature > 0 && std::isfinite(p.temperature), "temperature is %g, expected above 0",
+          static_cast<double>(p.temperature));
+  require(p.top_k >= 0, "top_k is %d, expected 0 or more", p.top_k);
+  require(p.top_p > 0 && p.top_p <= 1, "top_p is %g, expected above 0 to 1", static_cast<double>(p.top_p));
+  require(p.min_p >= 0 && p.min_p <= 1, "min_p is %g, expected 0 to 1", static_cast<double>(p.min_p));
+  require(p.mask == 0 || p.mask == 1, "mask is %d, expected 0 or 1", p.mask);
+  return {p.slots, p.max_tokens, {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
+}
+
+template <class Real>
+class GeneratorOf final : public Generator {
+ public:
+  GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared_ptr<Grammar> grammar, const GeneratorSettings& settings);
+
+  static void estimate(const Device&, const Shape&, const GeneratorSettings&, syn_memory& out);
+  void submit(int64_t first, int64_t count) override;
+  void run(int64_t max_steps, syn_generator_stats& stats) override;
+  void take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) override;
+
+ private:
+  // Per-step arrays and scratch, laid out twice as core/arena.h explains.
+  struct Buffers {
+    int32_t *token, *slot, *position;  // [slots] the rows of a step
+    SampleDraw* draw;                  // [slots]
+    int32_t* feed;                     // [slots, context]
+    uint64_t* seen;                    // [slots, words]
+    float* nothing;                    // [vocab] -inf
+    float* logits;                     // [threads, vocab], of a backend whose logits are not float
+    std::byte* scratch;                // [threads, scratch bytes]
+  };
+  static Buffers lay_out(const Shape&, int32_t slots, int threads, Arena& arena);
+
+  void refill();
+  void begin_chunk(Slot& slot);
+  void step(Exec& exec, syn_generator_stats& stats);
+  DecodeRows gather();
+  void draw(Exec& exec, const DecodeRows& rows, const Real* logits);
+  void accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats);
+  void finish(Slot& slot);
+  void finish_without_model(Slot& slot);
+  SampleDraw next_draw(const Slot& slot) const;
+  const float* as_float(const Real* row, int thread) const;
+
+  const std::shared_ptr<ModelOf<Real>> model_;
+  const std::shared_ptr<Grammar> grammar_;
+  const GeneratorSettings settings_;
+  const GrammarTables tables_;
+  const DecodeOps<Real>& ops_;
+  Decoder<Real> decoder_;
+  ReadyRing ready_;
+  PatientQueue queue_;
+  std::vector<Slot> slots_;
+  Arena arena_{"generator"};
+  Buffers b_;
+  int64_t scratch_bytes_;
+};
+
+template <class Real>
+typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, int32_t slots, int threads, Arena& arena) {
+  Buffers b;
+  b.token = arena.take<int32_t>(slots);
+  b.slot = arena.take<int32_t>(slots);
+  b.position = arena.take<int32_t>(slots);
+  b.draw = arena.take<SampleDraw>(slots);
+  b.feed = arena.take<int32_t>(int64_t{slots} * s.context);
+  b.seen = arena.take<uint64_t>(int64_t{slots} * ((s.vocab + 63) / 64));
+  b.nothing = arena.take<float>(s.vocab);
+  b.logits = arena.take<float>(sizeof(Real) == sizeof(float) ? 0 : int64_t{threads} * s.vocab);
+  b.scratch = arena.take<std::byte>(threads * static_cast<int64_t>(sample_scratch_bytes(s.vocab, kMostClasses)));
+  return b;
+}
+
+template <class Real>
+GeneratorOf<Real>::GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared_ptr<Grammar> grammar,
+                               const GeneratorSettings& settings)
+    : model_(std::move(model)),
+      grammar_(std::move(grammar)),
+      settings_(settings),
+      tables_(grammar_->tables()),
+      ops_(decode_ops<Real>(*model_->device())),
+      decoder_(model_, settings.slots),
+      ready_(settings.slots, settings.max_tokens),
+      slots_(static_cast<size_t>(settings.slots)),
+      scratch_bytes_(static_cast<int64_t>(sample_scratch_bytes(model_->shape().vocab, kMostClasses))) {
+  const Shape& s = model_->shape();
+  const int threads = model_->device()->pool.threads();
+  lay_out(s, settings.slots, threads, arena_);
+  arena_.reserve();
+  b_ = lay_out(s, settings.slots, threads, arena_);
+  for (int32_t t = 0; t < s.vocab; ++t) b_.nothing[t] = kLowest;
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    slots_[i].feed = b_.feed + i * static_cast<size_t>(s.context);
+    slots_[i].memory.seen = b_.seen + i * static_cast<size_t>((s.vocab + 63) / 64);
+  }
+}
+
+template <class Real>
+void GeneratorOf<Real>::estimate(const Device& device, const Shape& s, const GeneratorSettings& settings, syn_memory& out) {
+  Arena arena("generator"), weights("weights");
+  weights.take<Real>(layout_of(s).count);
+  lay_out(s, settings.slots, device.pool.threads(), arena);
+  Decoder<Real>::estimate(device, s, settings.slots, out);
+  out.parameters += weights.bytes();
+  out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
+}
+
+template <class Real>
+void GeneratorOf<Real>::submit(int64_t first, int64_t count) {
+  const auto most = static_cast<long long>(kPhiloxItems);
+  require(first >= 0 && count >= 0 && first <= kPhiloxItems - count, "patients %lld and %lld more, expected within 0 to %lld",
+          static_cast<long long>(first), static_cast<long long>(count), most - 1);
+  queue_.add(first, count);
+}
+
+template <class Real>
+void GeneratorOf<Real>::run(int64_t max_steps, syn_generator_stats& stats) {
+  std::lock_guard<std::mutex> lock(model_->device()->busy);
+  Exec exec{model_->device()->pool, &cancelled_};
+  const auto active = [&] {
+    int32_t n = 0;
+    for (const Slot& slot : slots_) n += slot.active;
+    return n;
+  };
+  const struct Forget {  // a cancel that this call has heeded or outrun
+    std::atomic<bool>& flag;
+    ~Forget() { flag.store(false); }
+  } forget{cancelled_};
+  decoder_.refresh(exec);
+  while (stats.steps < max_steps && !ready_.half_full()) {
+    exec.poll();
+    refill();
+    if (active() == 0) break;
+    step(exec, stats);
+    ++stats.steps;
+  }
+  stats.active = active();
+  stats.queued = queue_.size();
+  stats.ready = ready_.size();
+}
+
+template <class Real>
+void GeneratorOf<Real>::refill() {
+  const Shape& s = model_->shape();
+  for (Slot& slot : slots_) {
+    if (slot.active || queue_.size() == 0) continue;
+    slot.active = true;
+    slot.closed = false;
+    slot.record.begin(*grammar_, queue_.take(), ready_.buffer());
+    slot.memory.state = tables_.start;
+    slot.memory.last_order = kNothingSaid;
+    for (int32_t i = 0; i < (s.vocab + 63) / 64; ++i) slot.memory.seen[i] = 0;
+    slot.feed[0] = tables_.start_token;
+    slot.fed = slot.position = 0;
+    slot.to_feed = 1;
+  }
+}
+
+// The rows of a step, those that want logits first.
+template <class Real>
+DecodeRows GeneratorOf<Real>::gather() {
+  DecodeRows rows{b_.token, b_.slot, b_.position, 0, 0};
+  for (const bool wanted : {true, false}) {
+    for (size_t i = 0; i < slots_.size(); ++i) {
+      const Slot& slot = slots_[i];
+      if (!slot.active || slot.wants_logits() != wanted) continue;
+      b_.token[rows.rows] = slot.feed[slot.fed];
+      b_.slot[rows.rows] = static_cast<int32_t>(i);
+      b_.position[rows.rows] = slot.position;
+      ++rows.rows;
+    }
+    if (wanted) rows.wanted = rows.rows;
+  }
+  return rows;
+}
+
+template <class Real>
+void GeneratorOf<Real>::step(Exec& exec, syn_generator_stats& stats) {
+  const DecodeRows rows = gather();
+  const Real* const logits = decoder_.step(exec, rows);
+  draw(exec, rows, logits);
+  for (int32_t r = 0; r < rows.rows; ++r) {
+    Slot& slot = slots_[static_cast<size_t>(rows.slot[r])];
+    ++slot.fed;
+    ++slot.position;
+    if (r < rows.wanted) accept(slot, b_.draw[r], stats);
+  }
+}
+
+template <class Real>
+SampleDraw GeneratorOf<Real>::next_draw(const Slot& slot) const {
+  SampleDraw d = {};
+  d.patient = slot.record.patient();
+  d.position = static_cast<uint32_t>(slot.record.length());
+  d.memory = slot.memory;
+  const int64_t left = settings_.max_tokens - slot.record.length();
+  d.closing = settings_.sample.mask && left <= tables_.distance[slot.memory.state];
+  return d;
+}
+
+// Sampling works on floats on every backend, so that the same logits give the same record.
+template <class Real>
+const float* GeneratorOf<Real>::as_float(const Real* row, int thread) const {
+  if constexpr (sizeof(Real) == sizeof(float)) {
+    return row;
+  } else {
+    const int32_t vocab = model_->shape().vocab;
+    float* const to = b_.logits + int64_t{thread} * vocab;
+    for (int32_t t = 0; t < vocab; ++t) to[t] = static_cast<float>(row[t]);
+    return to;
+  }
+}
+
+template <class Real>
+void GeneratorOf<Real>::draw(Exec& exec, const DecodeRows& rows, const Real* logits) {
+  const int64_t vocab = model_->shape().vocab;
+  exec.pool.each(rows.wanted, [&](int64_t r, int thread) {
+    b_.draw[r] = next_draw(slots_[static_cast<size_t>(rows.slot[r])]);
+    ops_.sample(tables_, settings_.sample, as_float(logits + r * vocab, thread), b_.draw[r],
+                b_.scratch + thread * scratch_bytes_);
+  });
+}
+
+// Takes a draw into the record, and decides how it goes on.
+template <class Real>
+void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats) {
+  const auto patient = static_cast<long long>(d.patient);
+  if (d.status == kNothingLegal)
+    fail(SYN_FORMAT, "the vetoes of the grammar leave no token in state %d after %u tokens of patient %lld", slot.memory.state,
+         d.position, patient);
+  slot.memory = d.memory;
+  slot.closed |= d.closing;
+  slot.record.say(*grammar_, d.token, d.number, d.memory.state, d.removed);
+  ++stats.tokens;
+  stats.masked_mass += d.removed;
+  stats.logp_model += d.logp_model;
+  stats.logp_masked += d.logp_masked;
+  stats.no_legal_logit += d.status == kNoLegalLogit;
+
+  const bool mask = settings_.sample.mask;
+  if (mask ? d.memory.state == tables_.done : grammar_->role(d.token) == kRoleEnd) return finish(slot);
+  if (slot.record.length() == settings_.max_tokens) {
+    if (mask)
+      fail(SYN_FORMAT, "the vetoes of the grammar keep the record of patient %lld open at its limit of %u tokens", patient,
+           d.position + 1);
+    slot.closed = true;
+    return finish(slot);
+  }
+  slot.feed[0] = d.token;
+  slot.fed = 0;
+  slot.to_feed = 1;
+  if (slot.position + 1 >= model_->shape().context) begin_chunk(slot);
+}
+
+template <class Real>
+void GeneratorOf<Real>::begin_chunk(Slot& slot) {
+  slot.to_feed = slot.record.next_chunk(*grammar_, model_->shape().context, slot.feed);
+  slot.fed = slot.position = 0;
+  if (slot.to_feed == 0) finish_without_model(slot);
+}
+
+template <class Real>
+void GeneratorOf<Real>::finish(Slot& slot) {
+  const GeneratorRecord& r = slot.record;
+  ready_.add({r.buffer(), r.patient(), r.length(), r.chunks(), slot.closed, r.removed()});
+  slot.active = false;
+}
+
+// No chunk with room for another token can begin: the grammar's shortest way out, without asking the model.
+template <class Real>
+void GeneratorOf<Real>::finish_without_model(Slot& slot) {
+  slot.closed = true;
+  while (settings_.sample.mask && slot.memory.state != tables_.done) {
+    SampleDraw d = next_draw(slot);
+    d.closing = true;
+    ops_.sample(tables_, settings_.sample, b_.nothing, d, b_.scratch);
+    const bool nearer = d.status == kNoLegalLogit && tables_.distance[d.memory.state] < tables_.distance[slot.memory.state];
+    if (!nearer || slot.record.length() == settings_.max_tokens)
+      fail(SYN_FORMAT, "the vetoes of the grammar keep the record of patient %lld open", static_cast<long long>(d.patient));
+    slot.memory = d.memory;
+    slot.record.say(*grammar_, d.token, d.number, d.memory.state);
+  }
+  finish(slot);
+}
+
+template <class Real>
+void GeneratorOf<Real>::take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) {
+  if (ready_.size() == 0) return;
+  const FinishedRecord& r = ready_.front();
+  out.closed = r.closed;
+  out.patient = r.patient;
+  out.tokens = r.length;
+  out.chunks = r.chunks;
+  out.masked_mass = r.removed;
+  require(r.length <= capacity, "the record has %lld tokens, the caller's arrays %lld", static_cast<long long>(r.length),
+          static_cast<long long>(capacity));
+  require(tokens && numbers, "tokens and numbers may not be NULL");
+  for (int64_t i = 0; i < r.length; ++i) {
+    tokens[i] = r.buffer.tokens[i];
+    numbers[i] = r.buffer.numbers[i];
+  }
+  ready_.drop_front();
+}
+
+std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::shared_ptr<Grammar> grammar,
+                                             const GeneratorSettings& s) {
+  const GrammarTables tables = grammar->tables();
+  require(tables.vocab == model->shape().vocab, "the grammar has %d tokens, the model %d", tables.vocab, model->shape().vocab);
+  const int32_t least = 1 + tables.distance[tables.start];
+  require(!s.sample.mask || s.max_tokens >= least, "max_tokens is %lld, the shortest record has %d",
+          static_cast<long long>(s.max_tokens), least);
+  if (model->device()->backend == SYN_BACKEND_REF)
+    return std::make_shared<GeneratorOf<double>>(std::static_pointer_cast<ModelOf<double>>(model), std::move(grammar), s);
+  return std::make_shared<GeneratorOf<float>>(std::static_pointer_cast<ModelOf<float>>(model), std::move(grammar), s);
+}
+
+void Generator::estimate(const Device& device, const Shape& shape, const GeneratorSettings& s, syn_memory& out) {
+  device.backend == SYN_BACKEND_REF ? GeneratorOf<double>::estimate(device, shape, s, out)
+                                    : GeneratorOf<float>::estimate(device, shape, s, out);
+  out.total = out.parameters + out.gradients + out.moments + out.activations + out.workspace + out.kv_cache;
+}
+
+}  // namespace syn

@@ -1,0 +1,44 @@
+// Generation of records: slots that are refilled as soon as a record ends, one decode step for all of them, one draw for each
+// under the grammar. Patient p's record is a function of the weights, the grammar, the settings, the seed and p: what a slot
+// computes does not depend on the others, and chance is keyed on (seed, patient, position in the record).
+#ifndef SYN_MODEL_GENERATOR_H
+#define SYN_MODEL_GENERATOR_H
+
+#include <atomic>
+#include <memory>
+
+#include "model/grammar.h"
+#include "model/model.h"
+#include "ops/sample.h"
+
+namespace syn {
+
+struct GeneratorSettings {
+  int32_t slots;
+  int64_t max_tokens;
+  SampleSettings sample;
+};
+
+// Throws SYN_INVALID_ARGUMENT with the field, what was found and what was expected.
+GeneratorSettings generator_settings(const syn_generator_params& params);
+
+class Generator {
+ public:
+  virtual ~Generator() = default;
+
+  static std::shared_ptr<Generator> create(std::shared_ptr<Model>, std::shared_ptr<Grammar>, const GeneratorSettings&);
+  static void estimate(const Device&, const Shape&, const GeneratorSettings&, syn_memory& out);
+
+  // The contracts of bindings/synehrgy.h.
+  virtual void submit(int64_t first, int64_t count) = 0;
+  virtual void run(int64_t max_steps, syn_generator_stats& stats) = 0;
+  virtual void take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) = 0;
+  void cancel() { cancelled_.store(true); }
+
+ protected:
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace syn
+
+#endif

@@ -1,0 +1,216 @@
+// A training step: batch -> forward -> loss -> backward, added to the gradients; then divide, clip, AdamW. Nothing is allocated
+// after creation but the soft table. A cancelled or failed call drops the gradients since the last apply: half a batch is no batch.
+#include "model/trainer.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "core/status.h"
+#include "model/rope_table.h"
+#include "model/trainer_of.h"
+
+namespace syn {
+namespace {
+
+constexpr double kClipEpsilon = 1e-6;
+
+// Counting sort of rows by id, ascending within an id.
+RowIndex index_rows(const int32_t* id, int32_t rows, int32_t ids, int32_t* start, int32_t* order) {
+  std::memset(start, 0, sizeof(int32_t) * (static_cast<size_t>(ids) + 1));
+  for (int32_t r = 0; r < rows; ++r) ++start[id[r] + 1];
+  for (int32_t i = 0; i < ids; ++i) start[i + 1] += start[i];
+  for (int32_t r = 0; r < rows; ++r) order[start[id[r]]++] = r;
+  for (int32_t i = ids; i > 0; --i) start[i] = start[i - 1];
+  start[0] = 0;
+  return {start, order, ids};
+}
+
+}  // namespace
+
+template <class Real>
+TrainerOf<Real>::TrainerOf(std::shared_ptr<ModelOf<Real>> model, const syn_trainer_params& params)
+    : model_(std::move(model)), params_(params), ops_(model_->device()->template ops<Real>()) {
+  const Shape& shape = model_->shape();
+  const auto plan = [&] { return plan_trainer(shape, layout().count, params_, ops_, model_->weights(), regions_); };
+  plan();
+  for (Arena* region : {&regions_.gradients, &regions_.moments, &regions_.activations, &regions_.workspace}) region->reserve();
+  plan_ = plan();
+  if (!shape.gpt2) fill_rope_table(plan_.rope, shape.context, shape.head_dim, static_cast<double>(shape.rope_theta));
+  if (plan_.gradients) gradients_ = bind(shape, layout(), plan_.gradients);
+}
+
+// Holds the device, keeps the panels up to date, and forgets a cancel that this call has heeded or outrun.
+template <class Real>
+template <class Body>
+void TrainerOf<Real>::run(Body&& body) {
+  struct Forget {
+    std::atomic<bool>& flag;
+    ~Forget() { flag.store(false); }
+  } forget{cancel_};
+  std::lock_guard<std::mutex> lock(model_->device()->busy);
+  Exec exec{model_->device()->pool, &cancel_};
+  exec.poll();
+  if (packed_version_ != model_->version()) {
+    pack_all(exec, ops_, plan_.matrices);
+    packed_version_ = model_->version();
+  }
+  body(exec);
+}
+
+template <class Real>
+void TrainerOf<Real>::soft_targets(const int32_t* index, const float* weight, int32_t rows) {
+  require(rows >= 0 && (rows == 0 || (index && weight)), "the soft table has a negative number of rows or is NULL");
+  const size_t n = static_cast<size_t>(rows) * kSoftTaps;
+  for (size_t i = 0; i < n; ++i) {
+    if (index[i] < 0 || index[i] >= model_->shape().vocab)
+      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table names a token outside 0 to %d", i / kSoftTaps, model_->shape().vocab - 1);
+    if (!(weight[i] >= 0 && weight[i] <= 1)) fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table has a weight outside 0 to 1", i / kSoftTaps);
+  }
+  for (size_t i = 0; i < n; i += kSoftTaps) {
+    double sum = 0;
+    for (size_t k = i; k < i + kSoftTaps; ++k) sum += static_cast<double>(weight[k]);
+    if (std::fabs(sum - 1) > 1e-4) fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table sums to %g, expected 1", i / kSoftTaps, sum);
+  }
+  soft_index_.assign(index, index + n);
+  soft_weight_.assign(weight, weight + n);
+}
+
+template <class Real>
+Batch TrainerOf<Real>::prepare(const CallerBatch& b, bool gradients) {
+  const Shape& shape = model_->shape();
+  check_batch(shape, params_, static_cast<int32_t>(soft_index_.size()) / kSoftTaps, b);
+  for (int32_t s = 0; s < b.segments; ++s)
+    for (int32_t r = b.offsets[s]; r < b.offsets[s + 1]; ++r) plan_.position[r] = r - b.offsets[s];
+  const auto rows = static_cast<int32_t>(b.count);
+  Batch out = {b.tokens, b.targets, b.soft_row, {b.offsets, plan_.position, b.segments, rows}, {}, {}, {}};
+  if (gradients) {
+    out.by_token = index_rows(b.tokens, rows, shape.vocab, plan_.token_start, plan_.token_order);
+    if (shape.gpt2) out.by_position = index_rows(plan_.position, rows, shape.context, plan_.position_start, plan_.position_order);
+  }
+  return out;
+}
+
+template <class Real>
+void TrainerOf<Real>::clear_gradients() {
+  std::memset(plan_.gradients, 0, sizeof(Real) * static_cast<size_t>(layout().count));
+  targets_ = 0;
+}
+
+template <class Real>
+void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_loss& out) {
+  require(plan_.gradients != nullptr, "this trainer was made for inference");
+  require(caller.targets != nullptr, "targets is NULL");
+  if (micro < 0) fail(SYN_INVALID_ARGUMENT, "micro is %d, expected at least 0", micro);
+  Batch batch = prepare(caller, true);
+  if (const double p = static_cast<double>(model_->shape().dropout); p > 0)
+    batch.drop = {dropout_key(params_.seed, static_cast<uint64_t>(step_), static_cast<uint32_t>(micro)), 0, keep_threshold(p), 1 / (1 - p)};
+  try {
+    run([&](Exec& exec) {
+      forward(exec, network(), batch, plan_.activations);
+      loss(exec, network(), batch, soft_index_.data(), soft_weight_.data(), plan_.activations, &gradients_, &plan_.scratch);
+      backward(exec, network(), batch, plan_.activations, gradients_, plan_.scratch);
+    });
+  } catch (...) {
+    clear_gradients();
+    throw;
+  }
+  out = {};
+  out.size = sizeof out;
+  for (int64_t r = 0; r < caller.count; ++r) {
+    out.targets += caller.targets[r] >= 0 || (caller.soft_row && caller.soft_row[r] >= 0);
+    out.sum += plan_.activations.nll[r];
+  }
+  targets_ += out.targets;
+}
+
+template <class Real>
+void TrainerOf<Real>::apply(double lr, syn_update& out) {
+  require(plan_.gradients != nullptr, "this trainer was made for inference");
+  require(targets_ > 0, "nothing was accumulated since the last update");
+  if (!(lr >= 0 && lr < 1e6)) fail(SYN_INVALID_ARGUMENT, "lr is %g, expected at least 0", lr);
+  std::lock_guard<std::mutex> lock(model_->device()->busy);
+  Exec exec{model_->device()->pool, nullptr};
+  double sum = 0;
+  ops_.grad_norm(exec, {plan_.gradients, layout().count, plan_.norm_partial, &sum});
+  const double norm = std::sqrt(sum) / static_cast<double>(targets_);
+  out = {};
+  out.size = sizeof out;
+  out.grad_norm = norm;
+  out.skipped = !std::isfinite(norm);
+  if (out.skipped) {
+    clear_gradients();
+    out.step = step_;
+    return;
+  }
+  const bool clip = params_.clip > 0 && norm > params_.clip;
+  const double scale = (clip ? params_.clip / (norm + kClipEpsilon) : 1) / static_cast<double>(targets_);
+  ++step_;
+  const auto n = static_cast<double>(step_);
+  for (const Tensor& t : layout().tensors)
+    ops_.adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset, t.count,
+                      lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
+                      1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
+  targets_ = 0;
+  model_->changed();
+  out.step = step_;
+}
+
+template <class Real>
+void TrainerOf<Real>::score(const CallerBatch& caller, double* nll) {
+  require(caller.targets != nullptr, "targets is NULL");
+  require(nll != nullptr, "nll is NULL");
+  const Batch batch = prepare(caller, false);
+  run([&](Exec& exec) {
+    forward(exec, network(), batch, plan_.activations);
+    loss<Real>(exec, network(), batch, nullptr, nullptr, plan_.activations, nullptr, nullptr);
+  });
+  std::memcpy(nll, plan_.activations.nll, sizeof(double) * static_cast<size_t>(caller.count));
+}
+
+template <class Real>
+void TrainerOf<Real>::logits(const CallerBatch& caller, int32_t dtype, void* out) {
+  require(out != nullptr, "logits is NULL");
+  require(dtype == SYN_F32 || dtype == SYN_F64, "dtype is neither 0 (f32) nor 1 (f64)");
+  const Batch batch = prepare(caller, false);
+  const Shape& s = model_->shape();
+  const size_t element = dtype == SYN_F32 ? sizeof(float) : sizeof(double);
+  run([&](Exec& exec) {
+    forward(exec, network(), batch, plan_.activations);
+    for (int32_t begin = 0; begin < batch.segments.rows; begin += kXentRows) {
+      exec.poll();
+      const int32_t rows = std::min(kXentRows, batch.segments.rows - begin);
+      const Real* x = plan_.activations.normed + int64_t{begin} * s.width;
+      ops_.linear_forward(exec, {x, plan_.matrices.head, nullptr, plan_.activations.logits, nullptr, rows});
+      copy_out(plan_.activations.logits, dtype, static_cast<char*>(out) + static_cast<size_t>(int64_t{begin} * s.vocab) * element,
+               int64_t{rows} * s.vocab);
+    }
+  });
+}
+
+template <class Real>
+const Real* TrainerOf<Real>::state_at(int32_t state, const Tensor& t) const {
+  require(plan_.gradients != nullptr, "this trainer was made for inference");
+  switch (state) {
+    case SYN_STATE_MOMENT1: return plan_.moment1 + t.offset;
+    case SYN_STATE_MOMENT2: return plan_.moment2 + t.offset;
+    case SYN_STATE_GRADIENT: return plan_.gradients + t.offset;
+    default: fail(SYN_INVALID_ARGUMENT, "state is %d, expected 0 (first moment), 1 (second moment) or 2 (gradient)", state);
+  }
+}
+
+template <class Real>
+void TrainerOf<Real>::read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const {
+  const Real* from = state_at(state, tensor_at(layout(), index, count));
+  copy_out(from, dtype, to, count, state == SYN_STATE_GRADIENT && targets_ > 0 ? static_cast<double>(targets_) : 1);
+}
+
+template <class Real>
+void TrainerOf<Real>::write(int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count) {
+  require(state != SYN_STATE_GRADIENT, "gradients are read only");
+  copy_in(const_cast<Real*>(state_at(state, tensor_at(layout(), index, count))), dtype, from, count);
+}
+
+template class TrainerOf<float>;
+template class TrainerOf<double>;
+
+}  // namespace syn

@@ -1,0 +1,52 @@
+// Training: one network, its gradients and moments, and everything a step needs, planned and allocated at creation.
+#ifndef SYN_MODEL_TRAINER_H
+#define SYN_MODEL_TRAINER_H
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "model/model.h"
+
+namespace syn {
+
+// One packed batch of the caller; see syn_trainer_accumulate.
+struct CallerBatch {
+  const int32_t* tokens;    // [count]
+  const int32_t* targets;   // [count] or null
+  const int32_t* soft_row;  // [count] or null
+  int64_t count;
+  const int32_t* offsets;  // [segments+1]
+  int32_t segments;
+};
+
+// Throws SYN_INVALID_ARGUMENT with the first thing that is wrong: its position and the bound it breaks, never a patient's token.
+void check_batch(const Shape& shape, const syn_trainer_params& params, int32_t soft_rows, const CallerBatch& batch);
+
+class Trainer {
+ public:
+  virtual ~Trainer() = default;
+  static std::shared_ptr<Trainer> create(std::shared_ptr<Model> model, const syn_trainer_params& params);
+  static syn_memory estimate(const Device& device, const Shape& shape, const syn_trainer_params& params);
+
+  virtual const Layout& layout() const = 0;
+  virtual void soft_targets(const int32_t* index, const float* weight, int32_t rows) = 0;
+  virtual void accumulate(const CallerBatch& batch, int32_t micro, syn_loss& out) = 0;
+  virtual void apply(double lr, syn_update& out) = 0;
+  virtual void score(const CallerBatch& batch, double* nll) = 0;
+  virtual void logits(const CallerBatch& batch, int32_t dtype, void* out) = 0;
+  virtual void read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const = 0;
+  virtual void write(int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count) = 0;
+
+  int64_t step() const { return step_; }
+  void set_step(int64_t step);
+  void cancel() noexcept { cancel_.store(true); }
+
+ protected:
+  std::atomic<bool> cancel_{false};
+  int64_t step_ = 0;
+};
+
+}  // namespace syn
+
+#endif

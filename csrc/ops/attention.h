@@ -1,0 +1,43 @@
+// Causal attention over packed segments: for query row i and key rows j <= i of the same segment, in each head,
+//   s_ij = scale q_i . k_j,  p_ij = exp(s_ij - lse_i),  lse_i = log sum_j exp(s_ij),  o_i = sum_j dropout(p_ij) v_j
+// Head h reads the key/value head h / (heads / kv_heads). Backward recomputes p from lse; with delta_i = do_i . o_i,
+//   dv_j = sum_i dropout(p_ij) do_i,  ds_ij = p_ij (dropout'(do_i . v_j) - delta_i) scale,  dq_i = sum_j ds_ij k_j,  dk_j = sum_i ds_ij q_i
+// Each segment's result has the same bits alone and packed beside others; sums run in fixed order whatever the threads.
+#ifndef SYN_OPS_ATTENTION_H
+#define SYN_OPS_ATTENTION_H
+
+#include "ops/dropout.h"
+#include "ops/segments.h"
+
+namespace syn {
+
+constexpr int32_t kMaxHeadDim = 128;
+
+template <class Real>
+struct AttentionForward {
+  const Real* qkv;  // [rows, (heads + 2 kv_heads) head_dim]: q of every head, then k, then v
+  Segments segments;
+  int32_t heads, kv_heads, head_dim;
+  Real scale;
+  Real* out;     // [rows, heads head_dim]
+  Real* lse;     // [heads, rows]
+  Dropout drop;  // site of head 0; head h uses site + h
+};
+
+template <class Real>
+struct AttentionBackward {
+  const Real* qkv;   // as above
+  const Real* out;   // [rows, heads head_dim]
+  const Real* lse;   // [heads, rows]
+  const Real* dout;  // [rows, heads head_dim]
+  Segments segments;
+  int32_t heads, kv_heads, head_dim;
+  Real scale;
+  Real* dqkv;   // [rows, (heads + 2 kv_heads) head_dim]
+  Real* delta;  // [heads, rows] workspace
+  Dropout drop;
+};
+
+}  // namespace syn
+
+#endif

@@ -1,0 +1,86 @@
+// Attention row by row, as ops/attention.h defines it.
+#include <algorithm>
+#include <cmath>
+
+#include "ref/ops.h"
+
+namespace syn::ref {
+namespace {
+
+double dot(const double* a, const double* b, int32_t n) {
+  double sum = 0;
+  for (int32_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// Columns of q, k and v of a head in a fused row.
+struct Columns {
+  int64_t stride, q, k, v;
+};
+
+template <class Args>
+Columns columns(const Args& a, int32_t head) {
+  const int64_t d = a.head_dim, kv = head / (a.heads / a.kv_heads);
+  return {(a.heads + 2 * a.kv_heads) * d, head * d, (a.heads + kv) * d, (a.heads + a.kv_heads + kv) * d};
+}
+
+Dropout of_head(Dropout d, int32_t head) {
+  d.site += static_cast<uint32_t>(head);
+  return d;
+}
+
+}  // namespace
+
+void attention_forward(Exec&, const AttentionForward<double>& a) {
+  const int32_t d = a.head_dim;
+  for (int32_t s = 0; s < a.segments.count; ++s)
+    for (int32_t h = 0; h < a.heads; ++h) {
+      const Columns c = columns(a, h);
+      const Dropout drop = of_head(a.drop, h);
+      const int64_t begin = a.segments.offsets[s], end = a.segments.offsets[s + 1];
+      for (int64_t i = begin; i < end; ++i) {
+        const double* q = a.qkv + i * c.stride + c.q;
+        double top = -INFINITY, sum = 0;
+        for (int64_t j = begin; j <= i; ++j) top = std::max(top, a.scale * dot(q, a.qkv + j * c.stride + c.k, d));
+        for (int64_t j = begin; j <= i; ++j) sum += std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - top);
+        const double lse = a.lse[int64_t{h} * a.segments.rows + i] = top + std::log(sum);
+        double* o = a.out + (i * a.heads + h) * d;
+        std::fill(o, o + d, 0.0);
+        for (int64_t j = begin; j <= i; ++j) {
+          const double p = std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - lse) *
+                           dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin));
+          for (int32_t x = 0; x < d; ++x) o[x] += p * a.qkv[j * c.stride + c.v + x];
+        }
+      }
+    }
+}
+
+void attention_backward(Exec&, const AttentionBackward<double>& a) {
+  const int32_t d = a.head_dim;
+  std::fill(a.dqkv, a.dqkv + int64_t{a.segments.rows} * columns(a, 0).stride, 0.0);
+  for (int32_t s = 0; s < a.segments.count; ++s)
+    for (int32_t h = 0; h < a.heads; ++h) {
+      const Columns c = columns(a, h);
+      const Dropout drop = of_head(a.drop, h);
+      const int64_t begin = a.segments.offsets[s], end = a.segments.offsets[s + 1];
+      for (int64_t i = begin; i < end; ++i) {
+        const double* q = a.qkv + i * c.stride + c.q;
+        const double* dout = a.dout + (i * a.heads + h) * d;
+        const double lse = a.lse[int64_t{h} * a.segments.rows + i];
+        const double delta = dot(dout, a.out + (i * a.heads + h) * d, d);
+        for (int64_t j = begin; j <= i; ++j) {
+          const int64_t row = j * c.stride;
+          const double factor = dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin));
+          const double p = std::exp(a.scale * dot(q, a.qkv + row + c.k, d) - lse);
+          const double ds = p * (factor * dot(dout, a.qkv + row + c.v, d) - delta) * a.scale;
+          for (int32_t x = 0; x < d; ++x) {
+            a.dqkv[row + c.v + x] += p * factor * dout[x];
+            a.dqkv[row + c.k + x] += ds * q[x];
+            a.dqkv[i * c.stride + c.q + x] += ds * a.qkv[row + c.k + x];
+          }
+        }
+      }
+    }
+}
+
+}  // namespace syn::ref

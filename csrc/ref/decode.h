@@ -1,0 +1,18 @@
+// The decoding ops of the reference backend; their contracts are in csrc/ops.
+#ifndef SYN_REF_DECODE_H
+#define SYN_REF_DECODE_H
+
+#include "ops/attention_decode.h"
+#include "ops/nearest.h"
+#include "ops/sample.h"
+
+namespace syn::ref {
+
+void attention_decode(Exec&, const AttentionDecode<double>&);
+void sample(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
+int64_t nearest_workspace(const NearestArgs&, int threads);
+void nearest(Exec&, const NearestArgs&);
+
+}  // namespace syn::ref
+
+#endif

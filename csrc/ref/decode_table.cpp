@@ -1,0 +1,12 @@
+// The table of decoding ops of the reference backend.
+#include "ops/decode_table.h"
+#include "ref/decode.h"
+
+namespace syn::ref {
+
+const DecodeOps<double>& decode_table() {
+  static constexpr DecodeOps<double> table = {attention_decode, sample, nearest_workspace, nearest};
+  return table;
+}
+
+}  // namespace syn::ref

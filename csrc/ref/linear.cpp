@@ -1,0 +1,52 @@
+// Linear layers as triple loops, as ops/linear.h defines them. Nothing is packed.
+#include <cmath>
+
+#include "ref/ops.h"
+
+namespace syn::ref {
+namespace {
+
+int64_t at(int32_t o, int32_t i, int32_t out, int32_t in, bool in_out) {
+  return in_out ? int64_t{i} * out + o : int64_t{o} * in + i;
+}
+
+}  // namespace
+
+int64_t packed_size(int32_t, int32_t) { return 0; }
+void pack(Exec&, const PackArgs<double>&) {}
+
+void linear_forward(Exec& exec, const LinearForward<double>& a) {
+  const Matrix<double>& w = a.w;
+  for (int64_t r = 0; r < a.rows; ++r)
+    for (int32_t o = 0; o < w.out; ++o) {
+      double sum = 0;
+      for (int32_t i = 0; i < w.in; ++i) sum += a.x[r * w.in + i] * w.data[at(o, i, w.out, w.in, w.in_out)];
+      a.y[r * w.out + o] = sum + (a.bias ? a.bias[o] : 0);
+    }
+  if (a.activation == Activation::kGelu) gelu_forward(exec, {a.y, a.activated, int64_t{a.rows} * w.out});
+}
+
+void linear_backward_input(Exec&, const LinearBackwardInput<double>& a) {
+  const Matrix<double>& w = a.w;
+  for (int64_t r = 0; r < a.rows; ++r)
+    for (int32_t i = 0; i < w.in; ++i) {
+      double sum = 0;
+      for (int32_t o = 0; o < w.out; ++o) sum += a.dy[r * w.out + o] * w.data[at(o, i, w.out, w.in, w.in_out)];
+      a.dx[r * w.in + i] = sum;
+    }
+}
+
+void linear_backward_weight(Exec&, const LinearBackwardWeight<double>& a) {
+  for (int64_t r = 0; r < a.rows; ++r)
+    for (int32_t o = 0; o < a.out; ++o) {
+      const double dy = a.dy[r * a.out + o];
+      for (int32_t i = 0; i < a.in; ++i) a.dw[at(o, i, a.out, a.in, a.in_out)] += dy * a.x[r * a.in + i];
+    }
+}
+
+void bias_backward(Exec&, const BiasBackward<double>& a) {
+  for (int64_t r = 0; r < a.rows; ++r)
+    for (int32_t c = 0; c < a.columns; ++c) a.dbias[c] += a.dy[r * a.stride + c];
+}
+
+}  // namespace syn::ref

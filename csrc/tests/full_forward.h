@@ -1,0 +1,43 @@
+// All logits of one record by the training forward pass: what decoding must agree with.
+#ifndef SYN_TESTS_FULL_FORWARD_H
+#define SYN_TESTS_FULL_FORWARD_H
+
+#include <numeric>
+#include <vector>
+
+#include "model/network.h"
+#include "model/rope_table.h"
+
+namespace syn::tests {
+
+template <class Real>
+std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>& tokens) {
+  const Shape& s = model.shape();
+  const auto rows = static_cast<int32_t>(tokens.size());
+  const Ops<Real>& ops = model.device()->template ops<Real>();
+  Exec exec{model.device()->pool, nullptr};
+  Arena panels("panels"), activations("activations");
+  matrices_of(s, model.weights(), ops, false, panels);
+  panels.reserve();
+  const Matrices<Real> matrices = matrices_of(s, model.weights(), ops, false, panels);
+  pack_all(exec, ops, matrices);
+  activations_of<Real>(s, rows, true, activations);
+  activations.reserve();
+  Activations<Real> acts = activations_of<Real>(s, rows, true, activations);
+  std::vector<Real> rope(static_cast<size_t>(s.context) * s.head_dim);
+  fill_rope_table(rope.data(), s.context, s.head_dim, s.rope_theta);
+  std::vector<int32_t> position(tokens.size());
+  std::iota(position.begin(), position.end(), 0);
+  const int32_t offsets[2] = {0, rows};
+  Batch batch = {};
+  batch.tokens = tokens.data();
+  batch.segments = {offsets, position.data(), 1, rows};
+  forward(exec, {s, ops, model.weights(), matrices, rope.data()}, batch, acts);
+  std::vector<Real> logits(tokens.size() * static_cast<size_t>(s.vocab));
+  ops.linear_forward(exec, {acts.normed, matrices.head, nullptr, logits.data(), nullptr, rows});
+  return logits;
+}
+
+}  // namespace syn::tests
+
+#endif

@@ -1,0 +1,296 @@
+// Generation through the ABI: who shares a step with a record, and in what order, may not matter; every record is legal; and a
+// record is what full forward passes over its chunks would have said.
+#include <algorithm>
+#include <map>
+
+#include "tests/generator_fixture.h"
+#include "tests/naive_generation.h"
+
+namespace syn::tests {
+namespace {
+
+constexpr int32_t kContext = 40;
+constexpr int64_t kMaxTokens = 130;
+constexpr int64_t kPatients = 24;
+
+std::map<int64_t, GeneratedRecord> by_patient(std::vector<GeneratedRecord> records) {
+  std::map<int64_t, GeneratedRecord> out;
+  for (GeneratedRecord& r : records) out[r.patient] = std::move(r);
+  return out;
+}
+
+struct Way {
+  int32_t slots, threads;
+  int64_t burst;
+  bool backwards;
+};
+
+std::map<int64_t, GeneratedRecord> generate(int32_t backend, int32_t family, const Way& way, int64_t patients) {
+  const SmallGrammar g;
+  Factory f;
+  f.build(backend, way.threads, small_model(family, g.params.vocab, kContext), g, generator_params(way.slots, kMaxTokens));
+  if (::testing::Test::HasFatalFailure()) return {};
+  for (int64_t i = 0; way.backwards && i < patients; ++i) {
+    EXPECT_EQ(syn_generator_submit(f.generator.get(), patients - 1 - i, 1, &f.failure), SYN_OK);
+  }
+  if (!way.backwards) {
+    EXPECT_EQ(syn_generator_submit(f.generator.get(), 0, patients, &f.failure), SYN_OK);
+  }
+  return by_patient(f.finish(way.burst, kMaxTokens));
+}
+
+void expect_equal(const std::map<int64_t, GeneratedRecord>& a, const std::map<int64_t, GeneratedRecord>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [patient, x] : a) {
+    const GeneratedRecord& y = b.at(patient);
+    EXPECT_EQ(x.tokens, y.tokens) << "patient " << patient;
+    EXPECT_EQ(x.numbers, y.numbers) << "patient " << patient;
+    EXPECT_EQ(x.removed, y.removed) << "patient " << patient;
+    EXPECT_EQ(x.chunks, y.chunks) << "patient " << patient;
+    EXPECT_EQ(x.closed, y.closed) << "patient " << patient;
+  }
+}
+
+TEST(Generator, a_patient_does_not_depend_on_slots_threads_order_or_bursts) {
+  for (const int32_t family : {SYN_GPT2, SYN_LLAMA}) {
+    const auto alone = generate(SYN_BACKEND_CPU, family, {1, 1, 1 << 20, false}, kPatients);
+    ASSERT_EQ(alone.size(), static_cast<size_t>(kPatients));
+    EXPECT_NE(alone.at(0).tokens, alone.at(1).tokens);
+    for (const Way& way : {Way{8, 2, 7, false}, Way{64, 3, 1, true}, Way{64, 1, 1 << 20, false}, Way{5, 2, 1 << 20, true}}) {
+      expect_equal(alone, generate(SYN_BACKEND_CPU, family, way, kPatients));
+    }
+    const auto reference = generate(SYN_BACKEND_REF, family, {1, 1, 1 << 20, false}, 6);
+    expect_equal(reference, generate(SYN_BACKEND_REF, family, {4, 3, 3, true}, 6));
+  }
+}
+
+void expect_legal(const SmallGrammar& g, const GeneratedRecord& r) {
+  const Grammar grammar(g.params, g.arrays());
+  const GrammarTables t = grammar.tables();
+  std::vector<uint64_t> seen(static_cast<size_t>(t.vocab) / 64 + 1);
+  GrammarMemory m{t.start, kNothingSaid, seen.data()};
+  ASSERT_EQ(r.tokens[0], t.start_token);
+  for (size_t i = 1; i < r.tokens.size(); ++i) {
+    const int32_t token = r.tokens[i];
+    ASSERT_TRUE(legal(t, m, token, false)) << "patient " << r.patient << ", token " << i;
+    take(t, m, token);
+    const int32_t from = t.knot_start[token], to = t.knot_start[token + 1];
+    if (from == to) {
+      ASSERT_EQ(r.numbers[i], INT64_MIN);
+    } else {
+      ASSERT_GE(r.numbers[i], t.knots[from]);
+      ASSERT_LE(r.numbers[i], t.knots[to - 1]);
+    }
+  }
+  ASSERT_EQ(m.state, t.done);
+}
+
+TEST(Generator, every_record_is_legal_and_within_its_limit) {
+  const SmallGrammar g;
+  int64_t closed = 0, chunked = 0;
+  for (const int64_t limit : {int64_t{4}, int64_t{5}, int64_t{17}, kMaxTokens}) {
+    Factory f;
+    f.build(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(16, limit));
+    ASSERT_FALSE(HasFatalFailure());
+    ASSERT_EQ(syn_generator_submit(f.generator.get(), 1000, 60, &f.failure), SYN_OK);
+    const auto records = f.finish(50, limit);
+    ASSERT_EQ(records.size(), 60u);
+    for (const GeneratedRecord& r : records) {
+      expect_legal(g, r);
+      EXPECT_LE(static_cast<int64_t>(r.tokens.size()), limit);
+      EXPECT_GE(r.removed, 0);
+      EXPECT_LE(r.removed, 1);
+      closed += r.closed;
+      chunked += r.chunks > 1;
+    }
+  }
+  EXPECT_GT(closed, 60) << "the limit of 4 leaves one shape of record";
+  EXPECT_LT(closed, 240);
+  EXPECT_GT(chunked, 10);
+}
+
+TEST(Generator, a_record_is_what_full_forward_passes_over_its_chunks_say) {
+  const SmallGrammar g;
+  const Grammar grammar(g.params, g.arrays());
+  for (const int32_t family : {SYN_GPT2, SYN_LLAMA}) {
+    const auto records = generate(SYN_BACKEND_REF, family, {4, 2, 9, false}, 8);
+    const syn_model_config config = small_model(family, g.params.vocab, kContext);
+    NaiveGeneration naive(config, 11, grammar, 5, kMaxTokens);
+    int chunks = 0;
+    for (const auto& [patient, r] : records) {
+      const auto want = naive.record(patient);
+      EXPECT_EQ(want.tokens, r.tokens) << "patient " << patient;
+      EXPECT_EQ(want.numbers, r.numbers) << "patient " << patient;
+      EXPECT_EQ(want.chunks, r.chunks) << "patient " << patient;
+      chunks += r.chunks;
+    }
+    EXPECT_GT(chunks, 12) << "the records must have outgrown their context";
+  }
+}
+
+TEST(Generator, statistics_add_up_over_bursts) {
+  const SmallGrammar g;
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_LLAMA, g.params.vocab, kContext), g, generator_params(4, kMaxTokens));
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 20, &f.failure), SYN_OK);
+  int64_t tokens = 0, said = 0, steps = 0;
+  double removed = 0, removed_by_record = 0;
+  std::vector<GeneratedRecord> records;
+  for (;;) {
+    const syn_generator_stats s = f.run(10);
+    tokens += s.tokens;
+    removed += s.masked_mass;
+    steps += s.steps;
+    EXPECT_LE(s.steps, 10);
+    EXPECT_LE(s.logp_model, s.logp_masked + 1e-9) << "the grammar can only raise a probability";
+    EXPECT_EQ(s.no_legal_logit, 0);
+    f.take(records, kMaxTokens);
+    if (s.active == 0 && s.queued == 0) break;
+  }
+  for (const GeneratedRecord& r : records) {
+    said += static_cast<int64_t>(r.tokens.size()) - 1;
+    removed_by_record += r.removed * static_cast<double>(r.tokens.size() - 1);
+  }
+  EXPECT_EQ(tokens, said);
+  EXPECT_NEAR(removed, removed_by_record, 1e-9 * static_cast<double>(tokens));
+  EXPECT_GT(removed, 0.1 * static_cast<double>(tokens)) << "an untrained network must have said much that is illegal";
+}
+
+TEST(Generator, waits_when_half_of_the_ready_ring_is_full) {
+  const SmallGrammar g;
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(3, 6));
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 50, &f.failure), SYN_OK);
+  const syn_generator_stats s = f.run(1 << 20);
+  EXPECT_GE(s.ready, 3);
+  EXPECT_LE(s.ready, 6);
+  EXPECT_GT(s.queued, 0);
+  EXPECT_EQ(f.run(1 << 20).steps, 0);
+  EXPECT_EQ(by_patient(f.finish(1 << 20, 6)).size(), 50u);
+}
+
+TEST(Generator, a_record_too_long_for_the_array_stays) {
+  const SmallGrammar g;
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(1, 6));
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 1, &f.failure), SYN_OK);
+  f.run(1 << 20);
+  int32_t tokens[6];
+  int64_t numbers[6];
+  syn_record out = {};
+  out.size = sizeof out;
+  EXPECT_EQ(syn_generator_take(f.generator.get(), tokens, numbers, 3, &out, &f.failure), SYN_INVALID_ARGUMENT);
+  EXPECT_GT(out.tokens, 3);
+  const int64_t length = out.tokens;
+  EXPECT_EQ(syn_generator_take(f.generator.get(), tokens, numbers, 6, &out, &f.failure), SYN_OK);
+  EXPECT_EQ(out.tokens, length);
+  EXPECT_EQ(syn_generator_take(f.generator.get(), tokens, numbers, 6, &out, &f.failure), SYN_OK);
+  EXPECT_EQ(out.tokens, 0);
+}
+
+TEST(Generator, cancelling_leaves_the_records_as_they_would_have_been) {
+  const SmallGrammar g;
+  const auto want = generate(SYN_BACKEND_CPU, SYN_GPT2, {8, 2, 1 << 20, false}, kPatients);
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(8, kMaxTokens));
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, kPatients, &f.failure), SYN_OK);
+  std::vector<GeneratedRecord> records;
+  for (;;) {
+    syn_generator_cancel(f.generator.get());
+    syn_generator_stats s = {};
+    s.size = sizeof s;
+    ASSERT_EQ(syn_generator_run(f.generator.get(), 1 << 20, &s, &f.failure), SYN_CANCELLED);
+    s = f.run(11);
+    f.take(records, kMaxTokens);
+    if (s.active == 0 && s.queued == 0) break;
+  }
+  expect_equal(want, by_patient(records));
+}
+
+TEST(Generator, without_the_mask_records_are_illegal_and_end_at_the_limit_or_the_end_token) {
+  const SmallGrammar g;
+  syn_generator_params p = generator_params(8, 30);
+  p.mask = 0;
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, p);
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 100, &f.failure), SYN_OK);
+  int64_t ended = 0;
+  for (const GeneratedRecord& r : f.finish(1 << 20, 30)) {
+    EXPECT_EQ(r.removed, 0);
+    const bool end = g.token_class[static_cast<size_t>(r.tokens.back())] == kEnd;
+    EXPECT_TRUE(end || r.tokens.size() == 30);
+    EXPECT_EQ(r.closed, end ? 0 : 1);
+    ended += end;
+  }
+  EXPECT_GT(ended, 0);
+  EXPECT_LT(ended, 100);
+}
+
+TEST(Generator, a_context_without_room_for_a_chunk_closes_records_legally) {
+  const SmallGrammar g;
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, 4), g, generator_params(8, kMaxTokens));
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 40, &f.failure), SYN_OK);
+  int64_t closed = 0;
+  for (const GeneratedRecord& r : f.finish(1 << 20, kMaxTokens)) {
+    expect_legal(g, r);
+    closed += r.closed;
+  }
+  EXPECT_GT(closed, 20);
+}
+
+TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
+  const SmallGrammar g;
+  const syn_model_config config = small_model(SYN_LLAMA, g.params.vocab, 100);
+  const syn_generator_params p = generator_params(10, 500);
+  Factory f;
+  f.build(SYN_BACKEND_CPU, 1, config, g, p);
+  ASSERT_FALSE(HasFatalFailure());
+  syn_memory m = {};
+  m.size = sizeof m;
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &p, &m, &f.failure), SYN_OK) << f.failure.message;
+  EXPECT_EQ(m.kv_cache, 10 * 2 * config.layers * 128 * config.kv_heads * config.head_dim * 4)
+      << "100 positions are four blocks of 32";
+  EXPECT_GE(m.workspace, 3 * 10 * 500 * 12);
+  EXPECT_EQ(m.total, m.parameters + m.gradients + m.moments + m.activations + m.workspace + m.kv_cache);
+}
+
+TEST(Generator, nonsense_is_a_sentence) {
+  const SmallGrammar g;
+  Factory f;
+  const syn_model_config config = small_model(SYN_GPT2, g.params.vocab, kContext);
+  f.build(SYN_BACKEND_CPU, 1, config, g, generator_params(1, 10));
+  ASSERT_FALSE(HasFatalFailure());
+  const auto refused = [&](auto change) {
+    syn_generator_params p = generator_params(1, 10);
+    change(p);
+    syn_generator* out = nullptr;
+    const syn_status status = syn_generator_create(f.model.get(), f.grammar.get(), &p, &out, &f.failure);
+    EXPECT_EQ(out, nullptr);
+    return status;
+  };
+  EXPECT_EQ(refused([](auto& p) { p.slots = 0; }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.temperature = 0; }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.top_p = std::nanf(""); }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.min_p = 2; }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.max_tokens = 3; }), SYN_INVALID_ARGUMENT) << "the shortest record has 4 tokens";
+  EXPECT_EQ(refused([](auto& p) { p.size = 4; }), SYN_ABI_MISMATCH);
+  EXPECT_EQ(syn_generator_submit(f.generator.get(), -1, 1, &f.failure), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(syn_generator_submit(f.generator.get(), int64_t{1} << 48, 1, &f.failure), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(syn_generator_submit(nullptr, 0, 1, &f.failure), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(syn_generator_run(nullptr, 1, nullptr, nullptr), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(syn_generator_take(nullptr, nullptr, nullptr, 0, nullptr, nullptr), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(syn_generator_create(nullptr, nullptr, nullptr, nullptr, nullptr), SYN_INVALID_ARGUMENT);
+  syn_generator_cancel(nullptr);
+  syn_generator_destroy(nullptr);
+  syn_generator_params_init(nullptr);
+}
+
+}  // namespace
+}  // namespace syn::tests

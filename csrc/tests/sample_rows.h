@@ -1,0 +1,104 @@
+// Random grammars, logits and filters for the tests of the sampler: everything that a row can meet, drawn from Philox.
+#ifndef SYN_TESTS_SAMPLE_ROWS_H
+#define SYN_TESTS_SAMPLE_ROWS_H
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "math/dequantise.h"
+#include "math/exp2.h"
+#include "math/philox.h"
+#include "ops/sample.h"
+
+namespace syn::tests {
+
+class Chance {
+ public:
+  explicit Chance(uint64_t seed) : seed_(seed) {}
+  uint32_t word() { return draw_words(seed_, Purpose::kSubsample, 0, 0, count_++).w[0]; }
+  int32_t below(int32_t n) { return static_cast<int32_t>((uint64_t{word()} * static_cast<uint32_t>(n)) >> 32); }
+  double unit() { return uniform(word()); }
+  bool often(double p) { return unit() < p; }
+
+ private:
+  uint64_t seed_;
+  uint32_t count_ = 0;
+};
+
+// A grammar with random tables; every class leads somewhere from about half of the states.
+struct RandomGrammar {
+  int32_t vocab, states, classes;
+  std::vector<uint16_t> token_class, distance;
+  std::vector<int32_t> order, knot_start;
+  std::vector<uint8_t> rule, role, forget;
+  std::vector<int16_t> next;
+  std::vector<int64_t> knots;
+
+  RandomGrammar(Chance& c, int32_t vocab_) : vocab(vocab_), states(2 + c.below(6)), classes(1 + c.below(7)) {
+    knot_start.push_back(0);
+    for (int32_t t = 0; t < vocab; ++t) {
+      token_class.push_back(c.often(0.1) ? kNoClass : static_cast<uint16_t>(c.below(classes)));
+      order.push_back(c.below(20));
+      int64_t knot = c.below(2000) - 1000;
+      for (int32_t k = c.below(5); k > 0; --k) knots.push_back(knot += c.below(50));
+      knot_start.push_back(static_cast<int32_t>(knots.size()));
+    }
+    for (int32_t i = 0; i < classes; ++i) {
+      rule.push_back(static_cast<uint8_t>(c.below(3)));
+      role.push_back(static_cast<uint8_t>(c.below(9)));
+    }
+    for (int32_t i = 0; i < states * classes; ++i) {
+      next.push_back(c.often(0.5) ? int16_t{-1} : static_cast<int16_t>(c.below(states)));
+      forget.push_back(static_cast<uint8_t>(c.below(4)));
+    }
+    for (int32_t i = 0; i < states; ++i) distance.push_back(static_cast<uint16_t>(c.below(9)));
+  }
+
+  GrammarTables tables() const {
+    return {vocab,
+            states,
+            classes,
+            0,
+            states - 1,
+            0,
+            token_class.data(),
+            order.data(),
+            rule.data(),
+            role.data(),
+            next.data(),
+            forget.data(),
+            distance.data(),
+            knot_start.data(),
+            knots.data()};
+  }
+};
+
+// Logits on a coarse grid (ties), of any spread, with -inf, +inf and NaN among them.
+inline void random_logits(Chance& c, std::vector<float>& z) {
+  const double spread = std::ldexp(1.0, c.below(9) - 2), grid = c.often(0.5) ? 0.25 : 1e-6;
+  const double broken = c.often(0.3) ? 0.3 : c.often(0.05) ? 1.0 : 0.0;
+  for (float& x : z) {
+    x = static_cast<float>(std::round((c.unit() - 0.5) * spread / grid) * grid);
+    if (!c.often(broken)) continue;
+    const float odd[] = {-std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(), -0.0f,
+                         std::numeric_limits<float>::infinity(), std::numeric_limits<float>::lowest()};
+    x = odd[c.often(0.8) ? c.below(2) : c.below(5)];
+  }
+}
+
+inline SampleSettings random_settings(Chance& c) {
+  SampleSettings s{};
+  s.seed = (uint64_t{c.word()} << 32) | c.word();
+  s.temperature = c.often(0.5) ? 1.0f : static_cast<float>(std::exp(4 * c.unit() - 2));
+  s.top_k = c.often(0.3) ? 1 + c.below(40) : 0;
+  s.top_p = c.often(0.3) ? static_cast<float>(c.unit()) : 1.0f;
+  s.min_p = c.often(0.3) ? static_cast<float>(c.unit() * c.unit()) : 0.0f;
+  s.mask = c.often(0.85);
+  return s;
+}
+
+}  // namespace syn::tests
+
+#endif

@@ -1,0 +1,265 @@
+package engine
+
+// The core against PyTorch: every folder of golden numbers, on both CPU backends, to the bars that come with the numbers.
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
+)
+
+// bars is the table in the README.md of the golden numbers: largest |x - golden| / largest |golden| of a tensor.
+var bars = map[Backend]struct{ output, gradient, stepped float64 }{
+	Ref: {1e-6, 2e-6, 2e-6},
+	CPU: {2e-5, 5e-5, 5e-5},
+}
+
+// golden is one folder: a model and what PyTorch says of it.
+type golden struct {
+	folder string
+	file   *checkpoint.File
+	config *checkpoint.Config
+	notes  struct {
+		Lengths   []int
+		Decayed   []string
+		Optimizer struct {
+			LR          []float64
+			Betas       [2]float64
+			Eps         float64
+			WeightDecay float64 `json:"weight_decay"`
+			Clip        float64
+		}
+	}
+	batch Batch
+}
+
+// forEachGolden runs test for every folder of golden numbers on every backend.
+func forEachGolden(t *testing.T, test func(t *testing.T, g *golden, d *Device)) {
+	folder, set := os.LookupEnv("SYNEHRGY_GOLDEN")
+	if !set {
+		folder = filepath.Join("..", "..", "..", "shared", "golden")
+	}
+	found, err := filepath.Glob(filepath.Join(folder, "*", "golden.json"))
+	require.NoError(t, err)
+	switch {
+	case len(found) == 0 && set:
+		t.Fatalf("no golden numbers in %s, which SYNEHRGY_GOLDEN names", folder)
+	case len(found) == 0:
+		t.Skipf("%s is missing", folder)
+	}
+	for _, path := range found {
+		for _, backend := range []Backend{Ref, CPU} {
+			t.Run(filepath.Base(filepath.Dir(path))+"/"+string(backend), func(t *testing.T) {
+				test(t, readGolden(t, filepath.Dir(path)), open(t, backend, 2))
+			})
+		}
+	}
+}
+
+func readGolden(t *testing.T, folder string) *golden {
+	g := &golden{folder: folder}
+	text, err := os.ReadFile(filepath.Join(folder, "golden.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &g.notes))
+	g.file, err = checkpoint.Open(filepath.Join(folder, "golden.safetensors"))
+	require.NoError(t, err)
+	t.Cleanup(func() { g.file.Close() })
+	g.config, err = checkpoint.ReadConfig(filepath.Join(folder, "config.json"))
+	require.NoError(t, err)
+
+	b := &g.batch
+	b.Tokens, b.Offsets = g.ints(t, "tokens"), g.ints(t, "offsets")
+	require.Len(t, b.Offsets, len(g.notes.Lengths)+1)
+	b.Targets = make([]int32, len(b.Tokens))
+	for s, n := range g.notes.Lengths {
+		last := int(b.Offsets[s]) + n - 1
+		require.EqualValues(t, b.Offsets[s+1], last+1)
+		copy(b.Targets[b.Offsets[s]:last], b.Tokens[b.Offsets[s]+1:last+1])
+		b.Targets[last] = -1
+	}
+	return g
+}
+
+func (g *golden) ints(t *testing.T, name string) []int32 {
+	x, err := g.file.I32(name)
+	require.NoError(t, err)
+	return x
+}
+
+func (g *golden) numbers(t *testing.T, name string) []float64 {
+	x, err := g.file.F64(name)
+	require.NoError(t, err)
+	return x
+}
+
+func (g *golden) model(t *testing.T, d *Device) *Model {
+	m, err := LoadModel(d, g.folder, Fresh{})
+	require.NoError(t, err)
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func (g *golden) trainer(t *testing.T, d *Device) *Trainer {
+	o := g.notes.Optimizer
+	return newTrainer(t, g.model(t, d), TrainerOptions{
+		MaxSegments: len(g.notes.Lengths), MaxTokens: len(g.batch.Tokens), Beta1: o.Betas[0], Beta2: o.Betas[1],
+		Epsilon: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip,
+	})
+}
+
+// near requires that x is golden to a bar.
+func near(t *testing.T, name string, x, golden []float64, bar float64) {
+	t.Helper()
+	require.Len(t, x, len(golden), name)
+	worst, largest := 0.0, 0.0
+	for i := range x {
+		if math.IsNaN(x[i]) {
+			t.Fatalf("%s: element %d is not a number", name, i)
+		}
+		worst, largest = max(worst, math.Abs(x[i]-golden[i])), max(largest, math.Abs(golden[i]))
+	}
+	if worst > bar*largest {
+		t.Errorf("%s is off by %.3g of its largest element, the bar is %g", name, worst/largest, bar)
+	}
+}
+
+func TestGoldenLogitsAndLosses(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		tr, bar := g.trainer(t, d), bars[d.Backend()].output
+		logits := make([]float64, len(g.batch.Tokens)*g.config.Vocab)
+		require.NoError(t, tr.Logits(t.Context(), &g.batch, logits))
+		near(t, "logits", logits, g.numbers(t, "logits"), bar)
+		nll := make([]float64, len(g.batch.Tokens))
+		require.NoError(t, tr.Score(t.Context(), &g.batch, nll))
+		near(t, "nll", nll, g.numbers(t, "nll"), bar)
+	})
+}
+
+func TestGoldenGradients(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		requireGradients(t, g, g.trainer(t, d), "loss", "grad.")
+	})
+}
+
+func TestGoldenSoftGradients(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		tr := g.trainer(t, d)
+		wide := g.numbers(t, "soft_weight")
+		weight := make([]float32, len(wide))
+		for i, w := range wide {
+			weight[i] = float32(w)
+		}
+		require.NoError(t, tr.SoftTargets(g.ints(t, "soft_index"), weight))
+		g.batch.SoftRow = g.ints(t, "soft_row")
+		requireGradients(t, g, tr, "soft_loss", "soft_grad.")
+	})
+}
+
+func requireGradients(t *testing.T, g *golden, tr *Trainer, loss, prefix string) {
+	bar := bars[tr.Model().Device().Backend()]
+	got, err := tr.Accumulate(t.Context(), &g.batch, 0)
+	require.NoError(t, err)
+	near(t, loss, []float64{got.Sum / float64(got.Targets)}, g.numbers(t, loss), bar.output)
+	for i, tensor := range tr.Model().Tensors() {
+		gradient := make([]float64, tensor.Count)
+		require.NoError(t, tr.ReadF64(Gradient, i, gradient))
+		near(t, prefix+tensor.Name, gradient, g.numbers(t, prefix+tensor.Name), bar.gradient)
+	}
+}
+
+func TestGoldenSteps(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		tr, bar := g.trainer(t, d), bars[d.Backend()]
+		var losses, norms []float64
+		for i, lr := range g.notes.Optimizer.LR {
+			loss, err := tr.Accumulate(t.Context(), &g.batch, 0)
+			require.NoError(t, err)
+			update, err := tr.Apply(lr)
+			require.NoError(t, err)
+			require.False(t, update.Skipped)
+			require.EqualValues(t, i+1, update.Step)
+			losses, norms = append(losses, loss.Sum/float64(loss.Targets)), append(norms, update.GradNorm)
+		}
+		near(t, "step_loss", losses, g.numbers(t, "step_loss"), bar.stepped)
+		near(t, "step_norm", norms, g.numbers(t, "step_norm"), bar.stepped)
+		decayed := map[string]bool{}
+		for _, name := range g.notes.Decayed {
+			decayed[name] = true
+		}
+		for i, tensor := range tr.Model().Tensors() {
+			require.Equal(t, decayed[tensor.Name], tensor.Decay, tensor.Name)
+			weights := make([]float64, tensor.Count)
+			require.NoError(t, tr.Model().ReadF64(i, weights))
+			near(t, "step3."+tensor.Name, weights, g.numbers(t, "step3."+tensor.Name), bar.stepped)
+		}
+	})
+}
+
+func TestGoldenGreedyContinuation(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		want := g.ints(t, "next_greedy")
+		records := make([][]int32, len(g.notes.Lengths))
+		for s := range records {
+			records[s] = append([]int32{}, g.batch.Tokens[g.batch.Offsets[s]:g.batch.Offsets[s+1]]...)
+		}
+		steps := len(want) / len(records)
+		tr := newTrainer(t, g.model(t, d), TrainerOptions{
+			MaxSegments: len(records), MaxTokens: len(g.batch.Tokens) + steps*len(records), Inference: true,
+		})
+		for step := range steps {
+			b := pack(records)
+			logits := make([]float64, len(b.Tokens)*g.config.Vocab)
+			require.NoError(t, tr.Logits(t.Context(), b, logits))
+			for s := range records {
+				expected := want[s*steps+step]
+				if len(records[s]) >= g.config.Context { // the context is full
+					require.EqualValues(t, -1, expected)
+					continue
+				}
+				last := int(b.Offsets[s+1]) - 1
+				next := argmax(logits[last*g.config.Vocab : (last+1)*g.config.Vocab])
+				require.EqualValues(t, expected, next, fmt.Sprintf("record %d, token %d", s, step))
+				records[s] = append(records[s], int32(next))
+			}
+		}
+	})
+}
+
+func argmax(x []float64) int {
+	best := 0
+	for i := range x {
+		if x[i] > x[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// TestGoldenWeightsSurviveARoundTrip holds that what transformers wrote, and we read and write, are the same numbers.
+func TestGoldenWeightsSurviveARoundTrip(t *testing.T) {
+	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+		path := filepath.Join(t.TempDir(), "model.safetensors")
+		require.NoError(t, g.model(t, d).WriteWeights(path, map[string]string{"format": "pt"}))
+		theirs, err := checkpoint.Open(filepath.Join(g.folder, "model.safetensors"))
+		require.NoError(t, err)
+		defer theirs.Close()
+		ours, err := checkpoint.Open(path)
+		require.NoError(t, err)
+		defer ours.Close()
+		require.ElementsMatch(t, theirs.Tensors(), ours.Tensors())
+		for _, tensor := range theirs.Tensors() {
+			want, err := theirs.F32(tensor.Name)
+			require.NoError(t, err)
+			got, err := ours.F32(tensor.Name)
+			require.NoError(t, err)
+			require.Equal(t, want, got, tensor.Name)
+		}
+	})
+}
