@@ -26,6 +26,11 @@ func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/cli",
 		Setup: func(env *testscript.Env) error {
+			configs, err := filepath.Abs(filepath.Join("..", "configs"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("CONFIGS", configs)
 			for _, name := range []string{"SYNEHRGY_DATA", "HOME", "TMPDIR"} {
 				env.Setenv(name, os.Getenv(name))
 			}

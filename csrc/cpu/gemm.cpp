@@ -141,11 +141,15 @@ OuterKernels outer_kernels(const GemmOuter& a) {
     for (int pq = 0; pq < 2; ++pq) {
       const int32_t p = pp ? a.p % kOuterP : kOuterP, q = pq ? a.q % kGemmPanel : kGemmPanel;
       if (p == 0 || q == 0 || p > a.p || q > a.q) continue;
-      out.deep[pp][pq] = gemm_kernel({q, p, kOuterRows, a.q, a.p, a.q, true, true});
-      out.shallow[pp][pq] = gemm_kernel({q, p, kOuterTail, a.q, a.p, a.q, true, true});
-      out.tail[pp][pq] = gemm_kernel({q, p, kOuterTail, kGemmPanel, kOuterP, a.q, true, true});
+      out.deep[pp][pq] = gemm_kernel({q, p, kOuterRows, a.q, a.p, kGemmPanel, false, true});
+      out.shallow[pp][pq] = gemm_kernel({q, p, kOuterTail, a.q, a.p, kGemmPanel, false, true});
+      out.tail[pp][pq] = gemm_kernel({q, p, kOuterTail, kGemmPanel, kOuterP, kGemmPanel, false, true});
     }
   return out;
+}
+
+void add_tile(const float* sum, int32_t p, int32_t q, float* g, int64_t ld) {
+  for (int32_t i = 0; i < p; ++i) add_to(g + i * ld, sum + i * kGemmPanel, q);
 }
 
 // Sums the last rows % kOuterTail rows through zero-padded copies, so that one kernel serves every batch size.
@@ -156,7 +160,9 @@ void outer_tail(const GemmOuter& a, GemmKernel kernel, int32_t row, int32_t p0, 
     for (int32_t i = 0; i < p; ++i) left[(r - row) * kOuterP + i] = a.a[int64_t{r} * a.p + p0 + i];
     for (int32_t j = 0; j < q; ++j) right[(r - row) * kGemmPanel + j] = a.b[int64_t{r} * a.q + q0 + j];
   }
-  kernel(right, left, a.g + int64_t{p0} * a.q + q0);
+  alignas(64) float sum[kOuterP * kGemmPanel];
+  kernel(right, left, sum);
+  add_tile(sum, p, q, a.g + int64_t{p0} * a.q + q0, a.q);
 }
 
 void outer_tile(const GemmOuter& a, const OuterKernels& kernels, int32_t p0, int32_t p, int32_t q0, int32_t q1) {
@@ -165,7 +171,9 @@ void outer_tile(const GemmOuter& a, const OuterKernels& kernels, int32_t p0, int
     const bool deep = whole - r >= kOuterRows;
     for (int32_t j = q0; j < q1; j += kGemmPanel) {
       const GemmKernel kernel = (deep ? kernels.deep : kernels.shallow)[p < kOuterP][q1 - j < kGemmPanel];
-      kernel(a.b + int64_t{r} * a.q + j, a.a + int64_t{r} * a.p + p0, a.g + int64_t{p0} * a.q + j);
+      alignas(64) float sum[kOuterP * kGemmPanel];
+      kernel(a.b + int64_t{r} * a.q + j, a.a + int64_t{r} * a.p + p0, sum);
+      add_tile(sum, p, least(kGemmPanel, q1 - j), a.g + int64_t{p0} * a.q + j, a.q);
     }
     r += deep ? kOuterRows : kOuterTail;
   }

@@ -92,13 +92,13 @@ float maximum(const float* z, int32_t n) {
 }
 
 // Collects the legal tokens with their cleaned logits; returns how many.
-int32_t collect(const GrammarTables& g, const SampleSettings& s, const GrammarMemory& m, bool closing, Scratch& x) {
+int32_t collect(const GrammarTables& g, const SampleSettings& s, const GrammarMemory& m, int32_t room, Scratch& x) {
   int32_t n = 0;
   if (!s.mask) {
     for (; n < g.vocab; ++n) x.token[n] = n, x.z[n] = x.row[n];
     return n;
   }
-  for (int32_t c = 0; c < g.classes; ++c) x.open[c] = class_open(g, m.state, static_cast<uint16_t>(c), closing);
+  for (int32_t c = 0; c < g.classes; ++c) x.open[c] = class_open(g, m.state, static_cast<uint16_t>(c), room);
   for (int32_t t = 0; t < g.vocab; ++t) {
     const uint16_t c = g.token_class[t];
     if (c == kNoClass || !x.open[c] || vetoed(g, m, t, c)) continue;
@@ -201,8 +201,8 @@ void sample(const GrammarTables& g, const SampleSettings& s, const float* logits
   Scratch x = carve(scratch, g.vocab);
   SampleMasses m;
   m.max_all = clean_row(logits, g.vocab, x.row);
-  int32_t n = collect(g, s, d.memory, d.closing, x);
-  if (n == 0 && d.closing) n = collect(g, s, d.memory, false, x);
+  int32_t n = collect(g, s, d.memory, d.room, x);
+  if (n == 0 && d.room != kUnlimited) n = collect(g, s, d.memory, kUnlimited, x);
   d.status = n == 0 ? kNothingLegal : kSampled;
   if (n == 0) return;
   m.max_legal = maximum(x.z, n);

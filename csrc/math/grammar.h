@@ -2,7 +2,7 @@
 // arrays.
 //   legal     next[state, class(t)] >= 0 and no veto: ascending order(t) > last order said, unique t not said before
 //   take      forget what the transition says, remember t, move
-//   closing   at the length limit only classes that lower the distance to the end stay legal
+//   room      near the length limit only classes stay legal from whose state the end is still within reach
 // Determinism: integers. Memory traffic: one class, one transition, one veto a question.
 #ifndef SYN_MATH_GRAMMAR_H
 #define SYN_MATH_GRAMMAR_H
@@ -51,15 +51,16 @@ SYN_HD bool vetoed(const GrammarTables& g, const GrammarMemory& m, int32_t token
   return false;
 }
 
-// closing: only ways that come nearer to the end count.
-SYN_HD bool class_open(const GrammarTables& g, int32_t state, uint16_t c, bool closing) {
+// room: how many tokens may follow this one; kUnlimited where there is no limit.
+constexpr int32_t kUnlimited = INT32_MAX;
+SYN_HD bool class_open(const GrammarTables& g, int32_t state, uint16_t c, int32_t room) {
   const int32_t to = next_state(g, state, c);
-  return to >= 0 && (!closing || g.distance[to] < g.distance[state]);
+  return to >= 0 && (room == kUnlimited || g.distance[to] <= room);
 }
 
-SYN_HD bool legal(const GrammarTables& g, const GrammarMemory& m, int32_t token, bool closing) {
+SYN_HD bool legal(const GrammarTables& g, const GrammarMemory& m, int32_t token, int32_t room) {
   const uint16_t c = g.token_class[token];
-  return class_open(g, m.state, c, closing) && !vetoed(g, m, token, c);
+  return class_open(g, m.state, c, room) && !vetoed(g, m, token, c);
 }
 
 SYN_HD void take(const GrammarTables& g, GrammarMemory& m, int32_t token) {

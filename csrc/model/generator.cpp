@@ -20,6 +20,7 @@ namespace {
 
 constexpr int32_t kMostSlots = 1 << 16;
 constexpr int64_t kMostTokens = int64_t{1} << 31;  // a position is 32 bits of the counter
+constexpr int64_t kFarthest = 1 << 16;             // no state is farther from the end
 constexpr int32_t kMostClasses = 1 << 16;          // scratch is planned before the grammar is known
 
 struct Slot {
@@ -82,6 +83,7 @@ class GeneratorOf final : public Generator {
   void finish(Slot& slot);
   void finish_without_model(Slot& slot);
   SampleDraw next_draw(const Slot& slot) const;
+  bool limited(int32_t state, int32_t room) const;
   const float* as_float(const Real* row, int thread) const;
 
   const std::shared_ptr<ModelOf<Real>> model_;
@@ -235,9 +237,20 @@ SampleDraw GeneratorOf<Real>::next_draw(const Slot& slot) const {
   d.patient = slot.record.patient();
   d.position = static_cast<uint32_t>(slot.record.length());
   d.memory = slot.memory;
-  const int64_t left = settings_.max_tokens - slot.record.length();
-  d.closing = settings_.sample.mask && left <= tables_.distance[slot.memory.state];
+  const int64_t room = settings_.max_tokens - slot.record.length() - 1;
+  d.room = room < kFarthest ? static_cast<int32_t>(room) : kUnlimited;
   return d;
+}
+
+// Whether the length limit takes a choice away in a state.
+template <class Real>
+bool GeneratorOf<Real>::limited(int32_t state, int32_t room) const {
+  bool any = false;
+  for (int32_t c = 0; room != kUnlimited && c < tables_.classes; ++c) {
+    const auto id = static_cast<uint16_t>(c);
+    any |= class_open(tables_, state, id, kUnlimited) && !class_open(tables_, state, id, room);
+  }
+  return any;
 }
 
 // Sampling works on floats on every backend, so that the same logits give the same record.
@@ -271,7 +284,7 @@ void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_st
     fail(SYN_FORMAT, "the vetoes of the grammar leave no token in state %d after %u tokens of patient %lld", slot.memory.state,
          d.position, patient);
   slot.memory = d.memory;
-  slot.closed |= d.closing;
+  slot.closed |= settings_.sample.mask && limited(slot.memory.state, d.room);
   slot.record.say(*grammar_, d.token, d.number, d.memory.state, d.removed);
   ++stats.tokens;
   stats.masked_mass += d.removed;
@@ -314,7 +327,7 @@ void GeneratorOf<Real>::finish_without_model(Slot& slot) {
   slot.closed = true;
   while (settings_.sample.mask && slot.memory.state != tables_.done) {
     SampleDraw d = next_draw(slot);
-    d.closing = true;
+    d.room = tables_.distance[slot.memory.state] - 1;
     ops_.sample(tables_, settings_.sample, b_.nothing, d, b_.scratch);
     const bool nearer = d.status == kNoLegalLogit && tables_.distance[d.memory.state] < tables_.distance[slot.memory.state];
     if (!nearer || slot.record.length() == settings_.max_tokens)

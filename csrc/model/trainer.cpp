@@ -35,7 +35,7 @@ TrainerOf<Real>::TrainerOf(std::shared_ptr<ModelOf<Real>> model, const syn_train
   plan();
   for (Arena* region : {&regions_.gradients, &regions_.moments, &regions_.activations, &regions_.workspace}) region->reserve();
   plan_ = plan();
-  if (!shape.gpt2) fill_rope_table(plan_.rope, shape.context, shape.head_dim, static_cast<double>(shape.rope_theta));
+  if (!shape.gpt2) fill_rope_table(plan_.rope, shape.context, shape.head_dim, shape.rope_theta);
   if (plan_.gradients) gradients_ = bind(shape, layout(), plan_.gradients);
 }
 

@@ -1,7 +1,7 @@
 // Sampling of one token for each of several records, exact to the bit.
 //
-//   1. legal set   grammar state and vetoes; at the length limit only what comes nearer to the end (all of it where the vetoes
-//                  hold every such token back)
+//   1. legal set   grammar state and vetoes; near the length limit only what leaves the end within reach (all of it where the
+//                  vetoes hold every such token back)
 //   2. z           logit / temperature; NaN counts as -inf. No legal token with a finite z: the way out, that is among the legal
 //                  tokens the one whose next state is nearest to the end, lowest id first, and a flag
 //   3. filters     top-k, then top-p, then min-p, each on what the one before left; exact, ties to the lower id; off by default
@@ -44,7 +44,7 @@ enum SampleStatus : int32_t {
 struct SampleDraw {
   int64_t patient;       // in, < 2^48
   uint32_t position;     // in, of the token to be drawn in its record
-  bool closing;          // in, the length limit is reached
+  int32_t room;          // in, how many tokens may follow this one in its record; kUnlimited: any number
   GrammarMemory memory;  // in and out
   SampleStatus status;   // out, as all below
   int32_t token;

@@ -17,10 +17,10 @@ struct Candidate {
 };
 
 std::vector<Candidate> candidates(const GrammarTables& g, const SampleSettings& s, const float* logits, const SampleDraw& d,
-                                  bool closing) {
+                                  int32_t room) {
   std::vector<Candidate> out;
   for (int32_t t = 0; t < g.vocab; ++t) {
-    if (s.mask && !legal(g, d.memory, t, closing)) continue;
+    if (s.mask && !legal(g, d.memory, t, room)) continue;
     out.push_back({t, clean(logits[t]), tempered(logits[t], s.temperature)});
   }
   return out;
@@ -63,8 +63,8 @@ SampleMasses masses(int32_t vocab, const float* logits, const std::vector<Candid
 }  // namespace
 
 void sample(const GrammarTables& g, const SampleSettings& s, const float* logits, SampleDraw& d, void*) {
-  std::vector<Candidate> c = candidates(g, s, logits, d, d.closing);
-  if (c.empty() && d.closing) c = candidates(g, s, logits, d, false);
+  std::vector<Candidate> c = candidates(g, s, logits, d, d.room);
+  if (c.empty() && d.room != kUnlimited) c = candidates(g, s, logits, d, kUnlimited);
   d.status = c.empty() ? kNothingLegal : kSampled;
   if (c.empty()) return;
   const auto finite = [](const Candidate& x) { return x.z > kLowest; };

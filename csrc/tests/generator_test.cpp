@@ -72,7 +72,7 @@ void expect_legal(const SmallGrammar& g, const GeneratedRecord& r) {
   ASSERT_EQ(r.tokens[0], t.start_token);
   for (size_t i = 1; i < r.tokens.size(); ++i) {
     const int32_t token = r.tokens[i];
-    ASSERT_TRUE(legal(t, m, token, false)) << "patient " << r.patient << ", token " << i;
+    ASSERT_TRUE(legal(t, m, token, kUnlimited)) << "patient " << r.patient << ", token " << i;
     take(t, m, token);
     const int32_t from = t.knot_start[token], to = t.knot_start[token + 1];
     if (from == to) {
@@ -124,7 +124,7 @@ TEST(Generator, a_record_is_what_full_forward_passes_over_its_chunks_say) {
       EXPECT_EQ(want.chunks, r.chunks) << "patient " << patient;
       chunks += r.chunks;
     }
-    EXPECT_GT(chunks, 12) << "the records must have outgrown their context";
+    EXPECT_GE(chunks, 12) << "the records must have outgrown their context";
   }
 }
 

@@ -1,5 +1,5 @@
-// Parity with PyTorch in float64: logits, loss, gradients with hard and soft targets, and three AdamW steps, for every folder under
-// $SYNEHRGY_GOLDEN (default ../shared/golden beside the repository). Shapes and constants are read from the files.
+// Parity with PyTorch in float64: logits, loss, gradients with hard and soft targets, and three AdamW steps, for every folder
+// under $SYNEHRGY_GOLDEN (default ../shared/golden beside the repository). Shapes and constants are read from the files.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -78,7 +78,8 @@ syn_model_config config_of(const Golden& g) {
     c.ffn = integer("intermediate_size");
     c.context = integer("max_position_embeddings");
     c.norm_eps = static_cast<float>(j.at("rms_norm_eps").number);
-    c.rope_theta = static_cast<float>(j.has("rope_parameters") ? j.at("rope_parameters").at("rope_theta").number : j.at("rope_theta").number);
+    c.rope_theta = static_cast<float>(j.has("rope_parameters") ? j.at("rope_parameters").at("rope_theta").number
+                                                               : j.at("rope_theta").number);
   }
   return c;
 }
@@ -97,7 +98,8 @@ double distance(const std::vector<double>& x, const std::vector<double>& expecte
 
 class Subject {
  public:
-  Subject(const Golden& g, int32_t backend) : g_(g), device_(make_device(backend, 2)), model_(make_model(device_.get(), config_of(g))) {
+  Subject(const Golden& g, int32_t backend)
+      : g_(g), device_(make_device(backend, 2)), model_(make_model(device_.get(), config_of(g))) {
     syn_error e = fresh_error();
     const int32_t n = syn_model_tensors(model_.get());
     EXPECT_EQ(static_cast<size_t>(n), g.weights.size());
@@ -107,7 +109,8 @@ class Subject {
       t.size = sizeof t;
       must(syn_model_tensor(model_.get(), i, &t, &e), e);
       names_.push_back(t.name);
-      if (expected->first != t.name) throw std::runtime_error("tensor " + names_.back() + " where the file has " + expected->first);
+      if (expected->first != t.name)
+        throw std::runtime_error("tensor " + names_.back() + " where the file has " + expected->first);
       must(syn_model_write(model_.get(), i, SYN_F64, expected->second.data(), t.count, &e), e);
     }
     syn_trainer_params p = trainer_params(static_cast<int64_t>(g.tokens.size()), g.segments());
@@ -119,22 +122,25 @@ class Subject {
     p.clip = o.at("clip").number;
     trainer_ = make_trainer(model_.get(), p);
     must(syn_trainer_soft_targets(trainer_.get(), g.soft_index.data(), g.soft_weight.data(),
-                                  static_cast<int32_t>(g.soft_index.size() / 7), &e), e);
+                                  static_cast<int32_t>(g.soft_index.size() / 7), &e),
+         e);
   }
 
   std::vector<double> logits() {
     std::vector<double> out(g_.at("logits").size());
     syn_error e = fresh_error();
-    must(syn_trainer_logits(trainer_.get(), g_.tokens.data(), static_cast<int64_t>(g_.tokens.size()), g_.offsets.data(), g_.segments(),
-                            SYN_F64, out.data(), &e), e);
+    must(syn_trainer_logits(trainer_.get(), g_.tokens.data(), static_cast<int64_t>(g_.tokens.size()), g_.offsets.data(),
+                            g_.segments(), SYN_F64, out.data(), &e),
+         e);
     return out;
   }
 
   std::vector<double> score() {
     std::vector<double> out(g_.tokens.size());
     syn_error e = fresh_error();
-    must(syn_trainer_score(trainer_.get(), g_.tokens.data(), g_.targets.data(), static_cast<int64_t>(g_.tokens.size()), g_.offsets.data(),
-                           g_.segments(), out.data(), &e), e);
+    must(syn_trainer_score(trainer_.get(), g_.tokens.data(), g_.targets.data(), static_cast<int64_t>(g_.tokens.size()),
+                           g_.offsets.data(), g_.segments(), out.data(), &e),
+         e);
     return out;
   }
 
@@ -143,7 +149,8 @@ class Subject {
     loss.size = sizeof loss;
     syn_error e = fresh_error();
     must(syn_trainer_accumulate(trainer_.get(), g_.tokens.data(), g_.targets.data(), soft ? g_.soft_row.data() : nullptr,
-                                static_cast<int64_t>(g_.tokens.size()), g_.offsets.data(), g_.segments(), 0, &loss, &e), e);
+                                static_cast<int64_t>(g_.tokens.size()), g_.offsets.data(), g_.segments(), 0, &loss, &e),
+         e);
     return loss.sum / static_cast<double>(loss.targets);
   }
 
@@ -164,8 +171,10 @@ class Subject {
       std::vector<double> x(expected.size());
       const auto index = static_cast<int32_t>(i);
       const auto count = static_cast<int64_t>(x.size());
-      if (gradients) must(syn_trainer_read(trainer_.get(), SYN_STATE_GRADIENT, index, SYN_F64, x.data(), count, &e), e);
-      else must(syn_model_read(model_.get(), index, SYN_F64, x.data(), count, &e), e);
+      if (gradients)
+        must(syn_trainer_read(trainer_.get(), SYN_STATE_GRADIENT, index, SYN_F64, x.data(), count, &e), e);
+      else
+        must(syn_model_read(model_.get(), index, SYN_F64, x.data(), count, &e), e);
       const double d = distance(x, expected);
       if (!(d <= worst)) {
         worst = d;
@@ -222,6 +231,7 @@ void check_parity(int32_t backend, const Bars& bars) {
       EXPECT_EQ(update.step, static_cast<int64_t>(step) + 1);
     }
     EXPECT_LE(fresh.worst("step3.", false), bars.steps) << fresh.worst_name();
+if(getenv("DBG")) printf("DBG %s step3 %.2e %s\n", folder.c_str(), fresh.worst("step3.", false), fresh.worst_name().c_str());
   }
 }
 

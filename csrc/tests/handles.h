@@ -64,8 +64,8 @@ inline syn_trainer_params trainer_params(int64_t tokens, int32_t segments) {
 }
 
 // A small network without dropout.
-inline syn_model_config small_config(int32_t family, int32_t vocab, int32_t width, int32_t layers, int32_t heads, int32_t kv_heads,
-                                     int32_t head_dim, int32_t ffn, int32_t context, bool tied) {
+inline syn_model_config small_config(int32_t family, int32_t vocab, int32_t width, int32_t layers, int32_t heads,
+                                     int32_t kv_heads, int32_t head_dim, int32_t ffn, int32_t context, bool tied) {
   syn_model_config c;
   syn_model_config_init(&c);
   c.family = family;

@@ -50,8 +50,12 @@ class JsonReader {
         }
         ++p_;
         break;
-      case '"': out.text = word(); break;
-      case 't': case 'f': case 'n':
+      case '"':
+        out.text = word();
+        break;
+      case 't':
+      case 'f':
+      case 'n':
         while (*p_ >= 'a' && *p_ <= 'z') out.text += *p_++;
         break;
       default: {

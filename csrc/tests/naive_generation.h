@@ -31,7 +31,7 @@ class NaiveGeneration {
       SampleDraw d = {};
       d.patient = patient;
       d.position = static_cast<uint32_t>(r.tokens.size());
-      d.closing = max_tokens_ - static_cast<int64_t>(r.tokens.size()) <= t_.distance[memory.state];
+      d.room = static_cast<int32_t>(max_tokens_ - static_cast<int64_t>(r.tokens.size()) - 1);
       d.memory = memory;
       ref::decode_table().sample(t_, settings_, last.data(), d, nullptr);
       memory = d.memory;

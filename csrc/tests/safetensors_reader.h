@@ -41,10 +41,14 @@ inline std::map<std::string, std::vector<double>> read_safetensors(const std::st
     const auto end = static_cast<size_t>(entry.at("data_offsets").items[1].number);
     const char* data = file.data() + 8 + header + begin;
     const std::string& type = entry.at("dtype").text;
-    if (type == "F64") out[name] = widened<double>(data, end - begin);
-    else if (type == "F32") out[name] = widened<float>(data, end - begin);
-    else if (type == "I32") out[name] = widened<int32_t>(data, end - begin);
-    else throw std::runtime_error(name + " has dtype " + type);
+    if (type == "F64")
+      out[name] = widened<double>(data, end - begin);
+    else if (type == "F32")
+      out[name] = widened<float>(data, end - begin);
+    else if (type == "I32")
+      out[name] = widened<int32_t>(data, end - begin);
+    else
+      throw std::runtime_error(name + " has dtype " + type);
   }
   return out;
 }

@@ -41,7 +41,7 @@ struct Row {
   std::vector<uint64_t> seen;
   int64_t patient;
   uint32_t position;
-  bool closing;
+  int32_t room;
 };
 
 Row random_row(Chance& c, const RandomGrammar& g) {
@@ -52,7 +52,7 @@ Row random_row(Chance& c, const RandomGrammar& g) {
   r.memory = {c.below(g.states), c.below(21) - 1, nullptr};
   r.patient = c.word();
   r.position = c.word();
-  r.closing = c.often(0.2);
+  r.room = c.often(0.2) ? c.below(9) : kUnlimited;
   return r;
 }
 
@@ -60,7 +60,7 @@ SampleDraw draw(Sampler& sampler, const RandomGrammar& g, const SampleSettings& 
   SampleDraw d = {};
   d.patient = r.patient;
   d.position = r.position;
-  d.closing = r.closing;
+  d.room = r.room;
   d.memory = r.memory;
   d.memory.seen = r.seen.data();
   sampler(g.tables(), s, z.data(), d);
@@ -138,6 +138,7 @@ std::vector<int64_t> counts(Sampler& sampler, const FreeGrammar& g, const Sample
     SampleDraw d = {};
     d.patient = i;
     d.position = 1;
+    d.room = kUnlimited;
     d.memory = {0, kNothingSaid, seen.data()};
     sampler(g.tables(), s, z.data(), d);
     ++count[static_cast<size_t>(d.token)];
@@ -225,6 +226,7 @@ TEST(Sample, a_probability_of_1e_12_is_reachable) {
   std::vector<uint64_t> seen(1);
   for (Sampler& sampler : all) {
     SampleDraw d = {};
+    d.room = kUnlimited;
     d.memory = {0, kNothingSaid, seen.data()};
     const float z[2] = {-std::numeric_limits<float>::infinity(), rare};  // alone it must win, and say what it weighed
     sampler(g.tables(), kPlain, z, d);
@@ -241,7 +243,7 @@ TEST(Sample, log_probabilities_are_those_of_the_softmax) {
     std::vector<float> z(400);
     for (float& x : z) x = static_cast<float>(20 * c.unit());
     Row row = random_row(c, g);
-    row.closing = false;
+    row.room = kUnlimited;
     SampleSettings s = random_settings(c);
     s.mask = true;
     GrammarMemory before = row.memory;
@@ -253,7 +255,7 @@ TEST(Sample, log_probabilities_are_those_of_the_softmax) {
     for (int32_t t = 0; t < 400; ++t) {
       const double e = std::exp(static_cast<double>(z[static_cast<size_t>(t)]));
       whole += e;
-      if (legal(g.tables(), before, t, false)) allowed += e;
+      if (legal(g.tables(), before, t, kUnlimited)) allowed += e;
     }
     const double z_token = z[static_cast<size_t>(d.token)];
     EXPECT_NEAR(d.logp_model, z_token - std::log(whole), 1e-8);
@@ -299,11 +301,13 @@ TEST(Sample, the_length_limit_leaves_only_ways_towards_the_end) {
     uint64_t seen = 0;
     SampleDraw d = {};
     d.memory = {0, kNothingSaid, &seen};
+    d.room = 2;
     sampler(g, kPlain, z, d);
-    EXPECT_EQ(d.token, 0);
-    d.closing = true;
+    EXPECT_EQ(d.token, 0) << "two more tokens lead from state 0 to the end";
+    d.room = 1;
     sampler(g, kPlain, z, d);
     EXPECT_EQ(d.token, 1);
+    d.room = 0;
     sampler(g, kPlain, z, d);
     EXPECT_EQ(d.token, 2);
     EXPECT_EQ(d.memory.state, 2);

@@ -84,8 +84,12 @@ func (a *app) finish(ctx context.Context, err error) int {
 		return exitDone
 	}
 	code := exitCode(err)
+	var core *engine.Error
+	if errors.As(err, &core) && code != exitError {
+		err = errors.New(core.Msg) // the name of the entry point helps nobody who can mend a setting
+	}
 	if errors.Is(context.Cause(ctx), errInterrupted) {
-		code, err = exitInterrupted, errors.New("interrupted; what was complete is kept, --resume goes on from there")
+		code, err = exitInterrupted, errors.New("interrupted; what was complete is kept")
 	}
 	if a.json {
 		a.emit(map[string]any{"type": "error", "exit_code": code, "message": oneLine(err)})
@@ -111,6 +115,8 @@ func exitCode(err error) int {
 		return exitInput
 	case errors.As(err, &quality):
 		return exitQuality
+	case errors.Is(err, engine.ErrInvalid): // a setting that the core refuses
+		return exitUsage
 	case errors.Is(err, engine.ErrNoDevice):
 		return exitNoDevice
 	case errors.Is(err, engine.ErrOutOfMemory):
@@ -140,20 +146,24 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			a.started = true
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.BoolVar(&a.json, "json", false, "results and progress as one JSON object a line on standard output")
-	flags.StringVar(&a.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error; a run directory keeps everything in log.jsonl")
 	flags.StringVar(&a.config, "config", "", "configuration file (YAML); an unknown key is an error")
 	flags.String("device", "auto", "cpu, cuda or auto")
 	flags.Int("threads", 0, "threads of the core, 0 for as many as this process may use")
 	flags.Uint64("seed", 1, "seed of everything random")
-	root.AddCommand(a.commands()...)
+	for _, command := range a.commands() {
+		run := command.RunE
+		command.RunE = func(cmd *cobra.Command, args []string) error {
+			a.started = true
+			return run(cmd, args)
+		}
+		root.AddCommand(command)
+	}
 	return root
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/viper"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 	"github.com/synehrgy/synehrgy-go/synehrgy/run"

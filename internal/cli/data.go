@@ -117,7 +117,7 @@ func (a *app) inspect() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.result("inspect", map[string]any{"path": args[0], "kind": seen.Kind, "facts": seen.Facts}, seen.Lines()...)
+				a.result("inspect", map[string]any{"path": args[0], "kind": seen.Kind, "facts": seen.Facts()}, seen.Lines()...)
 				return nil
 			})
 		},

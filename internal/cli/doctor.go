@@ -28,7 +28,7 @@ func (a *app) doctor() *cobra.Command {
 				{"library", about.Version + ", stamp " + short(about.Stamp)},
 				{"backends", strings.Join(about.Backends, ", ")},
 				{"processor", about.CPU.Name},
-				{"features", strings.Join(about.CPU.Features, " ")},
+				{"features", about.CPU.Features},
 				{"kernels", about.CPU.ISA},
 				{"threads", fmt.Sprint(about.Threads)},
 				{"products", about.GEMM},

@@ -63,14 +63,15 @@ func (a *app) logger(extra io.Writer) (*slog.Logger, error) {
 // progress shows how far a stage is: a bar on a terminal, JSON lines with --json, otherwise a line when a stage begins.
 // It is what run.Observer asks for; calls may come from any goroutine.
 type progress struct {
-	a     *app
-	mu    sync.Mutex
-	bars  *mpb.Progress
-	bar   *mpb.Bar
-	stage string
-	note  string
-	last  time.Time
-	since time.Time
+	a      *app
+	mu     sync.Mutex
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+	stage  string
+	note   string
+	failed bool
+	last   time.Time
+	since  time.Time
 }
 
 func (a *app) newProgress() *progress { return &progress{a: a} }
@@ -116,10 +117,11 @@ func (p *progress) Step(done, total int64, note string) {
 	p.bar.SetCurrent(done)
 }
 
-// Close ends the last stage.
-func (p *progress) Close() {
+// Close ends the last stage; it is not said to be done when it failed.
+func (p *progress) Close(failed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.failed = failed
 	p.end()
 }
 
@@ -132,7 +134,7 @@ func (p *progress) end() {
 		bars.Wait()
 		p.mu.Lock()
 	}
-	if p.stage != "" && !p.a.json && !p.a.streams.Terminal {
+	if p.stage != "" && !p.failed && !p.a.json && !p.a.streams.Terminal {
 		p.a.say("%s done in %s%s", p.stage, time.Since(p.since).Round(100*time.Millisecond), prefixed("; ", p.note))
 	}
 	p.stage = ""

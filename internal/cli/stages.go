@@ -22,13 +22,13 @@ func (a *app) stage(cmd *cobra.Command, work func(ctx context.Context, env *run.
 	return a.within(cmd.Context(), config, nil, work)
 }
 
-func (a *app) within(ctx context.Context, config run.Config, log io.Writer, work func(context.Context, *run.Environment) error) error {
+func (a *app) within(ctx context.Context, config run.Config, log io.Writer, work func(context.Context, *run.Environment) error) (err error) {
 	logger, err := a.logger(log)
 	if err != nil {
 		return err
 	}
 	observer := a.newProgress()
-	defer observer.Close()
+	defer func() { observer.Close(err != nil) }()
 	env, err := run.NewEnvironment(config, logger, observer, Version)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -186,97 +187,122 @@ func TestWriteLeavesNothingBehindWhenItFails(t *testing.T) {
 	requireNothing()
 }
 
-func TestDamagedCorpusIsASentence(t *testing.T) {
+// scene is a corpus on disk that a test damages.
+type scene struct {
+	dir, shard, index string
+	vocab             int
+	pristine          map[string][]byte
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
 	cohort := simulated(t, 60)
 	v := fitted(t, cohort, nil)
 	_, dir := written(t, cohort, v)
-	shard := filepath.Join(dir, "train-00000.shard")
-	index := filepath.Join(dir, IndexName)
-	pristine := map[string][]byte{}
-	for _, path := range []string{shard, index, filepath.Join(dir, token.FileName)} {
+	s := &scene{dir: dir, shard: filepath.Join(dir, "train-00000.shard"), index: filepath.Join(dir, IndexName), vocab: v.Size(), pristine: map[string][]byte{}}
+	for _, path := range []string{s.shard, s.index, filepath.Join(dir, token.FileName)} {
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		pristine[path] = text
+		s.pristine[path] = text
 	}
-	requireRefused := func(t *testing.T, path, says string) {
-		t.Helper()
-		_, err := Open(dir)
-		var input *fault.Input
-		require.ErrorAs(t, err, &input)
-		require.ErrorContains(t, err, says)
-		require.ErrorContains(t, err, path)
-		for path, text := range pristine {
-			require.NoError(t, os.WriteFile(path, text, 0o600))
-		}
-		_, err = Open(dir)
-		require.NoError(t, err)
-	}
-	put := func(path string, text []byte) { require.NoError(t, os.WriteFile(path, text, 0o600)) }
+	return s
+}
 
-	put(shard, pristine[shard][:len(pristine[shard])-4])
-	requireRefused(t, shard, "another size")
-	put(shard, append([]byte{}, append(pristine[shard], 0)...))
-	requireRefused(t, shard, "another size")
-	flipped := append([]byte{}, pristine[shard]...)
+// requireRefused demands a sentence about the file, and repairs the damage.
+func (s *scene) requireRefused(t *testing.T, path, says string) {
+	t.Helper()
+	_, err := Open(s.dir)
+	var input *fault.Input
+	require.ErrorAs(t, err, &input)
+	require.ErrorContains(t, err, says)
+	require.ErrorContains(t, err, path)
+	for path, text := range s.pristine {
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+	}
+	_, err = Open(s.dir)
+	require.NoError(t, err)
+}
+
+// forge changes the index and the integers of a shard and makes the checksum right again.
+func (s *scene) forge(t *testing.T, change func(x *Index, words []int32)) {
+	t.Helper()
+	var x Index
+	require.NoError(t, json.Unmarshal(s.pristine[s.index], &x))
+	words := make([]int32, len(s.pristine[s.shard])/4)
+	for i := range words {
+		words[i] = int32(binary.LittleEndian.Uint32(s.pristine[s.shard][4*i:]))
+	}
+	change(&x, words)
+	var raw []byte
+	for _, w := range words {
+		raw = binary.LittleEndian.AppendUint32(raw, uint32(w))
+	}
+	sum := sha256.Sum256(raw)
+	x.Splits[0].Shards[0].SHA256 = hex.EncodeToString(sum[:])
+	text, err := json.Marshal(&x)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(s.shard, raw, 0o600))
+	require.NoError(t, os.WriteFile(s.index, text, 0o600))
+}
+
+func TestDamagedCorpusIsASentence(t *testing.T) {
+	s := newScene(t)
+	shard, index := s.pristine[s.shard], s.pristine[s.index]
+	flipped := slices.Clone(shard)
 	flipped[40] ^= 1
-	put(shard, flipped)
-	requireRefused(t, shard, "checksum")
-	require.NoError(t, os.Remove(shard))
-	requireRefused(t, shard, "no file that can be read")
-	require.NoError(t, os.Remove(index))
-	requireRefused(t, index, "no file that can be read")
-	put(index, pristine[index][:100])
-	requireRefused(t, index, "no index")
-
-	// Damage by somebody who also made the checksum right.
-	edit := func(change func(x *Index, words []int32)) {
-		var x Index
-		require.NoError(t, json.Unmarshal(pristine[index], &x))
-		words := make([]int32, len(pristine[shard])/4)
-		for i := range words {
-			words[i] = int32(binary.LittleEndian.Uint32(pristine[shard][4*i:]))
+	for _, c := range []struct {
+		path, says string
+		text       []byte // nil removes the file
+	}{
+		{s.shard, "another size", shard[:len(shard)-4]},
+		{s.shard, "another size", append(slices.Clone(shard), 0)},
+		{s.shard, "checksum", flipped},
+		{s.shard, "no file that can be read", nil},
+		{s.index, "no file that can be read", nil},
+		{s.index, "no index", index[:100]},
+		{s.index, "after the end", append(slices.Clone(index), "{}"...)},
+	} {
+		if c.text == nil {
+			require.NoError(t, os.Remove(c.path))
+		} else {
+			require.NoError(t, os.WriteFile(c.path, c.text, 0o600))
 		}
-		change(&x, words)
-		raw := make([]byte, 0, len(pristine[shard]))
-		for _, w := range words {
-			raw = binary.LittleEndian.AppendUint32(raw, uint32(w))
-		}
-		sum := sha256.Sum256(raw)
-		x.Splits[0].Shards[0].SHA256 = hex.EncodeToString(sum[:])
-		text, err := json.Marshal(&x)
-		require.NoError(t, err)
-		put(shard, raw)
-		put(index, text)
+		s.requireRefused(t, c.path, c.says)
 	}
+}
+
+// TestForgedCorpusIsASentence: damage by somebody who also made the checksum right.
+func TestForgedCorpusIsASentence(t *testing.T) {
+	s := newScene(t)
 	tokens := func(x *Index) int { return x.Splits[0].Shards[0].Tokens }
 	chunks := func(x *Index) int { return x.Splits[0].Shards[0].Chunks }
 	for _, c := range []struct {
 		path, says string
 		change     func(x *Index, words []int32)
 	}{
-		{shard, "the vocabulary does not have", func(x *Index, w []int32) { w[5] = int32(v.Size()) }},
-		{shard, "the vocabulary does not have", func(x *Index, w []int32) { w[5] = -1 }},
-		{shard, "impossible length", func(x *Index, w []int32) { w[tokens(x)+1] = -7 }},
-		{shard, "impossible length", func(x *Index, w []int32) { w[tokens(x)+1] = int32(x.Context) + 1 }},
-		{shard, "do not fill", func(x *Index, w []int32) { w[tokens(x)] = 1 }},
-		{shard, "do not fill", func(x *Index, w []int32) { w[tokens(x)+chunks(x)]-- }},
-		{shard, "without targets", func(x *Index, w []int32) { w[tokens(x)+chunks(x)+1] = int32(x.Context) }},
-		{shard, "without targets", func(x *Index, w []int32) { w[tokens(x)+chunks(x)+1] = 0 }},
-		{shard, "out of order", func(x *Index, w []int32) { w[tokens(x)+2*chunks(x)+2] = -1 }},
-		{shard, "no shard", func(x *Index, w []int32) { w[len(w)-4]++ }},
-		{index, "do not add up", func(x *Index, w []int32) { x.Splits[0].Chunks++ }},
-		{index, "events in the shards", func(x *Index, w []int32) { x.Splits[0].EncodedEvents++ }},
-		{index, "outside the folder", func(x *Index, w []int32) { x.Splits[0].Shards[0].File = "../x" }},
-		{index, "impossible size", func(x *Index, w []int32) { x.Splits[0].Shards[0].Tokens = 1 << 40 }},
-		{index, "another vocabulary", func(x *Index, w []int32) { x.Vocabulary = "" }},
-		{index, "a context of", func(x *Index, w []int32) { x.Context = 1 << 20 }},
-		{index, "format 7", func(x *Index, w []int32) { x.Format = 7 }},
-		{index, "out of its place", func(x *Index, w []int32) { x.Splits[1].Name = "train" }},
-		{index, "2 splits", func(x *Index, w []int32) { x.Splits = x.Splits[:2] }},
+		{s.shard, "the vocabulary does not have", func(x *Index, w []int32) { w[5] = int32(s.vocab) }},
+		{s.shard, "the vocabulary does not have", func(x *Index, w []int32) { w[5] = -1 }},
+		{s.shard, "impossible length", func(x *Index, w []int32) { w[tokens(x)+1] = -7 }},
+		{s.shard, "impossible length", func(x *Index, w []int32) { w[tokens(x)+1] = int32(x.Context) + 1 }},
+		{s.shard, "do not fill", func(x *Index, w []int32) { w[tokens(x)] = 1 }},
+		{s.shard, "do not fill", func(x *Index, w []int32) { w[tokens(x)+chunks(x)]-- }},
+		{s.shard, "without targets", func(x *Index, w []int32) { w[tokens(x)+chunks(x)+1] = int32(x.Context) }},
+		{s.shard, "without targets", func(x *Index, w []int32) { w[tokens(x)+chunks(x)+1] = 0 }},
+		{s.shard, "out of order", func(x *Index, w []int32) { w[tokens(x)+2*chunks(x)+2] = -1 }},
+		{s.shard, "no shard", func(x *Index, w []int32) { w[len(w)-4]++ }},
+		{s.index, "do not add up", func(x *Index, w []int32) { x.Splits[0].Chunks++ }},
+		{s.index, "events in the shards", func(x *Index, w []int32) { x.Splits[0].EncodedEvents++ }},
+		{s.index, "outside the folder", func(x *Index, w []int32) { x.Splits[0].Shards[0].File = "../x" }},
+		{s.index, "impossible size", func(x *Index, w []int32) { x.Splits[0].Shards[0].Tokens = 1 << 40 }},
+		{s.index, "another vocabulary", func(x *Index, w []int32) { x.Vocabulary = "" }},
+		{s.index, "a context of", func(x *Index, w []int32) { x.Context = 1 << 20 }},
+		{s.index, "format 7", func(x *Index, w []int32) { x.Format = 7 }},
+		{s.index, "out of its place", func(x *Index, w []int32) { x.Splits[1].Name = "train" }},
+		{s.index, "2 splits", func(x *Index, w []int32) { x.Splits = x.Splits[:2] }},
 	} {
 		t.Run(c.says, func(t *testing.T) {
-			edit(c.change)
-			requireRefused(t, c.path, c.says)
+			s.forge(t, c.change)
+			s.requireRefused(t, c.path, c.says)
 		})
 	}
 }

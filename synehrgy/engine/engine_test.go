@@ -90,7 +90,7 @@ func TestAnEstimateComesBeforeTheMemory(t *testing.T) {
 
 func TestAModelThatDoesNotFitIsOutOfMemory(t *testing.T) {
 	c := tiny()
-	c.Vocab, c.Width, c.Heads, c.KVHeads, c.HeadDim, c.FFN = 1<<24-1, 1<<20, 1<<13, 1<<13, 128, 1<<22
+	c.Vocab, c.Width, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.FFN = 1<<20, 1<<16, 1024, 512, 512, 128, 1<<18
 	d := open(t, CPU, 1)
 	_, err := NewModel(d, c, Fresh{})
 	require.ErrorIs(t, err, ErrOutOfMemory)

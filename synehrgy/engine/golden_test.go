@@ -177,6 +177,7 @@ func requireGradients(t *testing.T, g *golden, tr *Trainer, loss, prefix string)
 func TestGoldenSteps(t *testing.T) {
 	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
 		tr, bar := g.trainer(t, d), bars[d.Backend()]
+		slack := newSlack(t, g, tr, bar.gradient)
 		var losses, norms []float64
 		for i, lr := range g.notes.Optimizer.LR {
 			loss, err := tr.Accumulate(t.Context(), &g.batch, 0)
@@ -186,6 +187,7 @@ func TestGoldenSteps(t *testing.T) {
 			require.False(t, update.Skipped)
 			require.EqualValues(t, i+1, update.Step)
 			losses, norms = append(losses, loss.Sum/float64(loss.Targets)), append(norms, update.GradNorm)
+			slack.add(t, tr, lr)
 		}
 		near(t, "step_loss", losses, g.numbers(t, "step_loss"), bar.stepped)
 		near(t, "step_norm", norms, g.numbers(t, "step_norm"), bar.stepped)
@@ -197,9 +199,76 @@ func TestGoldenSteps(t *testing.T) {
 			require.Equal(t, decayed[tensor.Name], tensor.Decay, tensor.Name)
 			weights := make([]float64, tensor.Count)
 			require.NoError(t, tr.Model().ReadF64(i, weights))
-			near(t, "step3."+tensor.Name, weights, g.numbers(t, "step3."+tensor.Name), bar.stepped)
+			nearWithSlack(t, "step3."+tensor.Name, weights, g.numbers(t, "step3."+tensor.Name), bar.stepped, slack.of[i])
 		}
 	})
+}
+
+// slack is what AdamW makes of errors of the gradient. Its update of a weight,
+//
+//	u = m / (sqrt(v) + eps)   of bias-corrected moments m and v of the gradient g,
+//
+// does not depend on the size of g, only on its direction, so where a gradient is near eps an error within the bar of
+// gradients turns the update around: three elements in 65,536 miss the bar of stepped weights in single precision for this
+// reason alone (and, of the Llama folders, in double precision too, since transformers computes RMSNorm in single precision).
+// An error d of every gradient changes u by at most 3 d / (sqrt(v) + eps): m changes by d, sqrt(v) by d, and |m| < 2 sqrt(v).
+type slack struct {
+	options struct{ beta2, eps float64 }
+	d       []float64   // [tensors] allowed error of the clipped gradient
+	of      [][]float64 // [tensors][elements] allowed error of the weight so far
+	step    float64
+}
+
+func newSlack(t *testing.T, g *golden, tr *Trainer, bar float64) *slack {
+	s := &slack{}
+	s.options.beta2, s.options.eps = g.notes.Optimizer.Betas[1], g.notes.Optimizer.Eps
+	clipped := min(1, g.notes.Optimizer.Clip/g.numbers(t, "step_norm")[0])
+	for _, tensor := range tr.Model().Tensors() {
+		largest := 0.0
+		for _, x := range g.numbers(t, "grad."+tensor.Name) {
+			largest = max(largest, math.Abs(x))
+		}
+		s.d = append(s.d, bar*largest*clipped)
+		s.of = append(s.of, make([]float64, tensor.Count))
+	}
+	return s
+}
+
+// add accounts for a step that was just taken.
+func (s *slack) add(t *testing.T, tr *Trainer, lr float64) {
+	s.step++
+	for i := range s.of {
+		v := make([]float64, len(s.of[i]))
+		require.NoError(t, tr.ReadF64(Moment2, i, v))
+		for j := range v {
+			root := math.Sqrt(v[j] / (1 - math.Pow(s.options.beta2, s.step)))
+			s.of[i][j] += lr * 3 * s.d[i] / (root + s.options.eps)
+		}
+	}
+}
+
+// nearWithSlack requires that every element is golden to a bar and its slack, and that hardly any needs the slack.
+func nearWithSlack(t *testing.T, name string, x, golden []float64, bar float64, slack []float64) {
+	t.Helper()
+	require.Len(t, x, len(golden), name)
+	largest := 0.0
+	for _, g := range golden {
+		largest = max(largest, math.Abs(g))
+	}
+	needed := 0
+	for i := range x {
+		off := math.Abs(x[i] - golden[i])
+		if !(off <= bar*largest+slack[i]) { // not a number is too far off as well
+			t.Errorf("%s: element %d is off by %.3g of the largest, the bar is %g and its slack %.3g", name, i, off/largest, bar, slack[i]/largest)
+			return
+		}
+		if off > bar*largest {
+			needed++
+		}
+	}
+	if needed > 1+len(x)/1000 {
+		t.Errorf("%s: %d of %d elements miss the bar of %g", name, needed, len(x), bar)
+	}
 }
 
 func TestGoldenGreedyContinuation(t *testing.T) {

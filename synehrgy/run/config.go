@@ -47,7 +47,7 @@ type Gate struct {
 
 // DefaultConfig is a model that trains on a laptop and a tokenizer that loses nothing.
 func DefaultConfig() Config {
-	return Config{
+	c := Config{
 		Seed:     1,
 		Device:   "auto",
 		Prepare:  PrepareConfig{TrainShare: ehr.DefaultShares.Train, TuningShare: ehr.DefaultShares.Tuning, MemoryLimit: "2GB"},
@@ -56,6 +56,8 @@ func DefaultConfig() Config {
 		Generate: GenerateConfig{Config: generate.DefaultConfig()},
 		Evaluate: EvaluateConfig{Bootstrap: 200},
 	}
+	c.Train.Seed, c.Generate.Seed = 0, 0 // the seed of the run
+	return c
 }
 
 // Validate names the first setting that makes no sense.
@@ -70,8 +72,8 @@ func (c *Config) Validate() error {
 		return fault.Usagef("prepare.train_share %g and prepare.tuning_share %g must be positive and leave patients to hold out", p.TrainShare, p.TuningShare)
 	case c.Generate.Patients < 0:
 		return fault.Usagef("generate.patients is %d, expected 0 or more", c.Generate.Patients)
-	case c.Evaluate.Bootstrap < 0 || c.Evaluate.Bootstrap > 100000:
-		return fault.Usagef("evaluate.bootstrap is %d, expected 0 to 100000", c.Evaluate.Bootstrap)
+	case c.Evaluate.Bootstrap < 2 || c.Evaluate.Bootstrap > 100000:
+		return fault.Usagef("evaluate.bootstrap is %d, expected 2 to 100000", c.Evaluate.Bootstrap)
 	}
 	if err := c.Token.Validate(); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -66,7 +67,19 @@ func OpenDirectory(path string, resume bool) (*Directory, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
-	return &Directory{path: path, lock: lock, log: log}, nil
+	d := &Directory{path: path, lock: lock, log: log}
+	for _, e := range entries { // what a killed process had not given its name yet
+		if isDraft(e.Name()) {
+			if err := os.RemoveAll(d.Path(e.Name())); err != nil {
+				return nil, errors.Join(err, d.Close())
+			}
+		}
+	}
+	return d, nil
+}
+
+func isDraft(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.Contains(name, ".tmp-")
 }
 
 // onlyLeftovers: a run that was cut off before its manifest leaves at most its lock and its logs.
@@ -75,7 +88,9 @@ func onlyLeftovers(entries []fs.DirEntry) bool {
 		switch e.Name() {
 		case lockFile, LogFile, MetricsFile:
 		default:
-			return false
+			if !isDraft(e.Name()) {
+				return false
+			}
 		}
 	}
 	return true

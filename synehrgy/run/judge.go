@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
 	"github.com/synehrgy/synehrgy-go/synehrgy/ehr"
@@ -42,24 +43,23 @@ func Evaluate(ctx context.Context, env *Environment, in EvaluateInput) (*Evaluat
 	if err := newOutput(in.Out); err != nil {
 		return nil, err
 	}
-	done, err := judge(ctx, env, in)
-	if err != nil {
-		return nil, err
-	}
-	env.Observer.Stage("report")
-	page := report.Page{Title: "Synthetic patients after " + done.Results.Source, Creator: "synehrgy " + env.Version, Results: done.Results}
-	page.Facts = []report.Fact{{Key: "Train", Value: in.Train}, {Key: "Test", Value: in.Test}, {Key: "Synthetic", Value: in.Synthetic}}
+	facts := []report.Fact{{Key: "Train", Value: in.Train}, {Key: "Test", Value: in.Test}, {Key: "Synthetic", Value: in.Synthetic}}
 	if in.Model != "" {
 		f, err := modelFacts(in.Model)
 		if err != nil {
 			return nil, err
 		}
-		page.Facts = append(page.Facts, f...)
+		facts = append(facts, f...)
 	}
-	return done, report.Write(filepath.Join(in.Out, ReportFile), page)
+	return judge(ctx, env, in, func(folder string, results *evaluate.Results) error {
+		return report.Write(filepath.Join(folder, ReportFile), report.Page{
+			Title: "Synthetic patients after " + results.Source, Creator: "synehrgy " + env.Version, Facts: facts, Results: results,
+		})
+	})
 }
 
-func judge(ctx context.Context, env *Environment, in EvaluateInput) (*Evaluated, error) {
+// judge evaluates and writes results.json, and with it what extra, where given, adds to the folder.
+func judge(ctx context.Context, env *Environment, in EvaluateInput, extra func(folder string, results *evaluate.Results) error) (*Evaluated, error) {
 	env.Observer.Stage("evaluate")
 	input, err := readSides(ctx, env, in)
 	if err != nil {
@@ -69,7 +69,12 @@ func judge(ctx context.Context, env *Environment, in EvaluateInput) (*Evaluated,
 	if err != nil {
 		return nil, err
 	}
-	err = checkpoint.WriteDir(in.Out, func(folder string) error { return results.WriteJSON(filepath.Join(folder, ResultsFile)) })
+	err = checkpoint.WriteDir(in.Out, func(folder string) error {
+		if err := results.WriteJSON(filepath.Join(folder, ResultsFile)); err != nil || extra == nil {
+			return err
+		}
+		return extra(folder, results)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +139,15 @@ func gate(results *evaluate.Results, config Config) error {
 	if !config.Evaluate.Gate.NoLeak {
 		return nil
 	}
+	seen := false
 	for _, v := range results.Verdicts {
-		if v.State == "fail" || v.State == "blind" {
+		if strings.HasPrefix(v.ID, "privacy.") && v.State == "fail" {
 			return &fault.Quality{Message: "the quality gate no_leak is missed: " + v.Text}
 		}
+		seen = seen || v.ID == "control.planted_copies" && v.State == "pass"
+	}
+	if !seen {
+		return &fault.Quality{Message: "the quality gate no_leak is missed: the audits did not see the planted copies, so they can vouch for nothing"}
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,30 +83,38 @@ func Train(ctx context.Context, env *Environment, path, out string, resume bool)
 			return nil, err
 		}
 	}
-	if err := os.MkdirAll(out, 0o700); err != nil {
-		return nil, fmt.Errorf("the directory of the checkpoints cannot be made: %w", err)
-	}
-	metrics, err := os.OpenFile(filepath.Join(out, MetricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer metrics.Close()
-	return trainInto(ctx, env, path, out, resume, metrics)
+	return trainInto(ctx, env, path, out, resume, filepath.Join(out, MetricsFile))
 }
 
-// lines writes metrics, one JSON object a line.
-type lines struct{ w io.Writer }
+// lines writes metrics, one JSON object a line, into a file that the first line makes: a training that is refused leaves
+// nothing.
+type lines struct {
+	path string
+	file *os.File
+}
 
-func (l lines) Line(v any) error {
+func (l *lines) Line(v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = l.w.Write(append(text, '\n'))
+	if l.file == nil {
+		if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+			return err
+		}
+	}
+	_, err = l.file.Write(append(text, '\n'))
 	return err
 }
 
-func trainInto(ctx context.Context, env *Environment, path, out string, resume bool, metrics io.Writer) (*Told, error) {
+func (l *lines) Close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}
+
+func trainInto(ctx context.Context, env *Environment, path, out string, resume bool, metricsPath string) (*Told, error) {
 	env.Observer.Stage("train")
 	c, err := corpus.Open(path)
 	if err != nil {
@@ -117,12 +124,14 @@ func trainInto(ctx context.Context, env *Environment, path, out string, resume b
 	if err != nil {
 		return nil, err
 	}
+	metrics := &lines{path: metricsPath}
+	defer metrics.Close()
 	config := env.Config.Train
 	if config.Seed == 0 {
 		config.Seed = env.Config.Seed
 	}
 	done, err := train.Run(ctx, train.Options{
-		Config: config, Device: device, Corpus: c, Folder: out, Resume: resume, Metrics: lines{metrics}, Log: env.Logger,
+		Config: config, Device: device, Corpus: c, Folder: out, Resume: resume, Metrics: metrics, Log: env.Logger,
 		Progress: func(p train.Progress) {
 			env.Observer.Step(p.Step, p.Steps, fmt.Sprintf("%.0f tokens/s, %.3f bits per token, %s left", p.TokensPerSecond, p.Loss, p.Left.Round(time.Second)))
 		},

@@ -189,13 +189,8 @@ func (p *pipeline) tokenize(ctx context.Context) (facts, error) {
 }
 
 func (p *pipeline) train(ctx context.Context) (facts, error) {
-	metrics, err := os.OpenFile(p.directory.Path(MetricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer metrics.Close()
-	_, err = os.Stat(p.directory.Path(ModelDir, train.LastFolder))
-	done, err := trainInto(ctx, p.env, p.directory.Path(CorpusDir), p.directory.Path(ModelDir), err == nil, metrics)
+	_, err := os.Stat(p.directory.Path(ModelDir, train.LastFolder))
+	done, err := trainInto(ctx, p.env, p.directory.Path(CorpusDir), p.directory.Path(ModelDir), err == nil, p.directory.Path(MetricsFile))
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +219,7 @@ func (p *pipeline) generate(ctx context.Context) (facts, error) {
 
 func (p *pipeline) evaluate(ctx context.Context) (facts, error) {
 	cohort := p.directory.Path(CohortDir)
-	done, err := judge(ctx, p.env, EvaluateInput{Train: cohort, Test: cohort, Synthetic: p.directory.Path(SyntheticDir), Out: p.directory.Path(EvaluationDir)})
+	done, err := judge(ctx, p.env, EvaluateInput{Train: cohort, Test: cohort, Synthetic: p.directory.Path(SyntheticDir), Out: p.directory.Path(EvaluationDir)}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -35,10 +35,7 @@ func Prepare(ctx context.Context, env *Environment, format, input, out string) (
 	}
 	report.Log(env.Logger)
 	env.divide(cohort)
-	if err := writeCohort(ctx, env, cohort, out); err != nil {
-		return nil, err
-	}
-	if err := writeJSON(filepath.Join(out, "metadata", dropsFile), report); err != nil {
+	if err := writeCohort(ctx, env, cohort, out, dropsFile, report); err != nil {
 		return nil, err
 	}
 	return &Prepared{len(cohort.Patients), cohort.Visits(), cohort.Events(), report}, nil
@@ -54,8 +51,13 @@ func (e *Environment) divide(c *ehr.Cohort) {
 	c.AssignSplits(e.Config.Seed, ehr.Shares{Train: e.Config.Prepare.TrainShare, Tuning: e.Config.Prepare.TuningShare})
 }
 
-func writeCohort(ctx context.Context, env *Environment, c *ehr.Cohort, out string) error {
-	return meds.Write(ctx, out, c, meds.WriteOptions{Table: env.tableOptions()})
+// writeCohort writes a cohort and, where name is not empty, beside its metadata what the stage has to say of it.
+func writeCohort(ctx context.Context, env *Environment, c *ehr.Cohort, out, name string, about any) error {
+	o := meds.WriteOptions{Table: env.tableOptions()}
+	if name != "" {
+		o.Extra = func(folder string) error { return writeJSON(filepath.Join(folder, "metadata", name), about) }
+	}
+	return meds.Write(ctx, out, c, o)
 }
 
 // ReadCohort reads a cohort that prepare, simulate or generate wrote, or any other MEDS data set.
@@ -82,7 +84,7 @@ func Simulate(ctx context.Context, env *Environment, patients int, out string) (
 		return nil, err
 	}
 	env.divide(cohort)
-	return cohort, writeCohort(ctx, env, cohort, out)
+	return cohort, writeCohort(ctx, env, cohort, out, "", nil)
 }
 
 // Export writes a cohort in another format.
@@ -101,7 +103,7 @@ func Export(ctx context.Context, env *Environment, path, to, out string) (*ehr.C
 	if to == "csv" {
 		return cohort, csv.Write(ctx, out, cohort)
 	}
-	return cohort, writeCohort(ctx, env, cohort, out)
+	return cohort, writeCohort(ctx, env, cohort, out, "", nil)
 }
 
 // isCohort tells whether a path holds a MEDS data set.

@@ -55,10 +55,7 @@ func (e *Environment) sample(ctx context.Context, folder string, patients int64,
 	if err != nil {
 		return nil, err
 	}
-	if err := writeCohort(ctx, e, cohort, out); err != nil {
-		return nil, err
-	}
-	if err := writeJSON(filepath.Join(out, "metadata", statsFile), stats); err != nil {
+	if err := writeCohort(ctx, e, cohort, out, statsFile, stats); err != nil {
 		return nil, err
 	}
 	return &Generated{generationFacts(stats), stats}, nil

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"maps"
 	"math"
 	"slices"
 
@@ -108,7 +109,7 @@ func (c *Config) Validate() error {
 	}
 	for _, name := range sortedKeys(c.TimeEdges) {
 		if !slices.Contains(timeNames[:], name) {
-			return fault.Usagef("token.time_edges: unknown time %q; the nearest known one is %q", name, nearest(name, timeNames[:]))
+			return fault.Usagef("token.time_edges: unknown time %q; the nearest known one is %q", name, fault.Nearest(name, timeNames[:]))
 		}
 	}
 	return c.validateGrammar()
@@ -173,3 +174,5 @@ func ascending(edges []float64) bool {
 	}
 	return len(edges) >= 2
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,61 +2,68 @@ package token
 
 import (
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/ehr"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
 
-var referenceFile = filepath.Join("..", "..", "configs", "reference.yaml")
+// parseConfig is DefaultConfig changed by the section "token" of a YAML text.
+func parseConfig(t *testing.T, text []byte) Config {
+	t.Helper()
+	document := struct {
+		Token Config `yaml:"token"`
+	}{DefaultConfig()}
+	require.NoError(t, yaml.Unmarshal(text, &document))
+	return document.Token
+}
 
-func TestConfigTakesOnlyKnownKeys(t *testing.T) {
-	config, err := ParseConfig("c.yaml", []byte("token:\n  values: {bins: 16}\n  grammar: {stay: false}\nmodel: {layers: 4}\n"), "model")
+func readReference(t *testing.T) Config {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "configs", "reference.yaml"))
 	require.NoError(t, err)
+	config := parseConfig(t, text)
+	require.NoError(t, config.Validate())
+	return config
+}
+
+func TestConfigIsReadFromYAML(t *testing.T) {
 	want := DefaultConfig()
 	want.Values.Bins, want.Grammar.Stay = 16, false
-	require.Equal(t, want, config)
+	require.Equal(t, want, parseConfig(t, []byte("token:\n  values: {bins: 16}\n  grammar: {stay: false}\n")))
+}
 
-	config, err = ParseConfig("c.yaml", nil)
-	require.NoError(t, err)
-	require.Equal(t, DefaultConfig(), config)
-
+func TestSettingsThatMakeNoSenseAreNamed(t *testing.T) {
 	for text, says := range map[string]string{
-		"token:\n  values:\n    bin: 16":                     `c.yaml, row 3: unknown key "bin" in token.values; the nearest known key is "bins"`,
-		"token:\n  gramar: {}":                               `c.yaml, row 2: unknown key "gramar" in token; the nearest known key is "grammar"`,
-		"tokn: {}":                                           `c.yaml, row 1: unknown key "tokn"; the nearest known key is "token"`,
-		"token: {values: {bins: many}}":                      "c.yaml: yaml: unmarshal errors",
-		"token: {values: {bins: 0}}":                         "token.values.bins is 0",
-		"token: {values: {density: smooth}}":                 `token.values.density is "smooth"`,
-		"token: {times: {knots: 9}}":                         "token.times.knots is 9",
-		"token: {times: {tails: [2]}}":                       "token.times.tails holds 2",
-		"token: {times: {tails: [0.5, 0.1]}}":                "ascending",
-		"token: {edges: {age: [1]}}":                         `edges of "age"`,
-		"token: {time_edges: {gaps: [1, 2]}}":                `unknown time "gaps"; the nearest known one is "gap"`,
-		"token: {codes: {min_count: 0}}":                     "token.codes.min_count is 0",
-		"token: {overflow: wrap}":                            `token.overflow is "wrap"`,
-		"token: {grammar: {since: false}}":                   "needs token.grammar.since",
-		"token: {context: 1}":                                "token.context is 1",
-		"token: {visits: 0}":                                 "token.visits is 0",
-		"[1, 2]":                                             "found no sections",
-		"token: {":                                           "c.yaml: yaml",
-		"token: {values: {atom_share: .nan}}":                "token.values.atom_share",
-		"token: {values: {min_count: 0}}":                    "token.values.min_count",
-		"token: {values: {distinct_per_bin: 0}}":             "token.values.distinct_per_bin",
-		"token: {grammar: {since: false, stay: false}}":      "nothing tells one visit from the next",
-		"token: {values: {bins: 16}}\ntoken: {values: {}}\n": `c.yaml, row 2: found the key "token" twice`,
+		"token: {values: {bins: 0}}":                    "token.values.bins is 0",
+		"token: {values: {density: smooth}}":            `token.values.density is "smooth"`,
+		"token: {times: {knots: 9}}":                    "token.times.knots is 9",
+		"token: {times: {tails: [2]}}":                  "token.times.tails holds 2",
+		"token: {times: {tails: [0.5, 0.1]}}":           "ascending",
+		"token: {edges: {age: [1]}}":                    `edges of "age"`,
+		"token: {time_edges: {gaps: [1, 2]}}":           `unknown time "gaps"; the nearest known one is "gap"`,
+		"token: {codes: {min_count: 0}}":                "token.codes.min_count is 0",
+		"token: {overflow: wrap}":                       `token.overflow is "wrap"`,
+		"token: {grammar: {since: false}}":              "needs token.grammar.since",
+		"token: {context: 1}":                           "token.context is 1",
+		"token: {visits: 0}":                            "token.visits is 0",
+		"token: {values: {atom_share: .nan}}":           "token.values.atom_share",
+		"token: {values: {min_count: 0}}":               "token.values.min_count",
+		"token: {values: {distinct_per_bin: 0}}":        "token.values.distinct_per_bin",
+		"token: {grammar: {since: false, stay: false}}": "nothing tells one visit from the next",
 	} {
-		_, err := ParseConfig("c.yaml", []byte(text))
+		config := parseConfig(t, []byte(text))
+		err := config.Validate()
 		var usage *fault.Usage
 		require.ErrorAs(t, err, &usage, text)
 		require.ErrorContains(t, err, says, text)
 	}
-	_, err = ReadConfig(filepath.Join(t.TempDir(), "absent.yaml"))
-	require.ErrorContains(t, err, "cannot be read")
 }
 
 func TestEdgesOfNothingAreRefused(t *testing.T) {
@@ -68,8 +75,7 @@ func TestEdgesOfNothingAreRefused(t *testing.T) {
 
 // TestReferenceConfigurationIsThePublishedTokenizer: section marks, values then gap, fixed edges, ten uniform bins, cut at 1,024.
 func TestReferenceConfigurationIsThePublishedTokenizer(t *testing.T) {
-	config, err := ReadConfig(referenceFile, "train", "generate")
-	require.NoError(t, err)
+	config := readReference(t)
 	schema := ehr.Schema{
 		Mortality:  0,
 		Covariates: []ehr.Variable{{Name: "age", Kind: ehr.Number, Low: ehr.Bound(0), High: ehr.Bound(120)}, {Name: "gender", Kind: ehr.Category, Categories: []string{"f", "m"}}},

@@ -43,8 +43,7 @@ func TestOpenDataSurviveTheRoundTrip(t *testing.T) {
 func requireCohortRoundTrip(t *testing.T, cohort *ehr.Cohort) {
 	t.Helper()
 	cohort.AssignSplits(1, ehr.DefaultShares)
-	reference, err := ReadConfig(referenceFile, "train", "generate")
-	require.NoError(t, err)
+	reference := readReference(t)
 	for name, config := range map[string]Config{"default": DefaultConfig(), "reference": reference} {
 		v := fit(t, cohort, config)
 		var loss Loss

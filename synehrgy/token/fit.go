@@ -106,7 +106,7 @@ func (v *Vocabulary) checkEdges() error {
 	}
 	for _, name := range sortedKeys(v.config.Edges) {
 		if !slices.Contains(numbers, name) {
-			return fault.Usagef("token.edges: the cohort has no number %q; the nearest one is %q", name, nearest(name, numbers))
+			return fault.Usagef("token.edges: the cohort has no number %q; the nearest one is %q", name, fault.Nearest(name, numbers))
 		}
 	}
 	return nil

@@ -79,33 +79,42 @@ func TestHeldOutPatientsChangeNothing(t *testing.T) {
 	require.NotEqual(t, want, change(ehr.Train))
 }
 
-func TestEditedVocabularyIsRefused(t *testing.T) {
-	v := fit(t, randomCohort(15, fullShape), DefaultConfig())
-	dir := t.TempDir()
-	path := filepath.Join(dir, FileName)
-	require.NoError(t, v.Save(path))
+// savedVocabulary is a vocabulary on disk.
+func savedVocabulary(t *testing.T) (path string, text []byte) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), FileName)
+	require.NoError(t, fit(t, randomCohort(15, fullShape), DefaultConfig()).Save(path))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
+	return path, text
+}
 
-	requireRefused := func(t *testing.T, text []byte, says string) {
-		t.Helper()
-		require.NoError(t, os.WriteFile(path, text, 0o600))
-		_, err := Load(path)
-		var input *fault.Input
-		require.ErrorAs(t, err, &input)
-		require.ErrorContains(t, err, says)
-		require.ErrorContains(t, err, path)
-	}
-	requireRefused(t, text[:len(text)/2], "no vocabulary")
-	requireRefused(t, nil, "no vocabulary")
-	requireRefused(t, append(append([]byte{}, text...), "{}"...), "after the end")
-	requireRefused(t, []byte(strings.Replace(string(text), `"format": 1`, `"format": 9`, 1)), "format 9")
-	requireRefused(t, []byte(strings.Replace(string(text), `"bins": 32`, `"bins": 33`, 1)), "fingerprint")
-	requireRefused(t, []byte(strings.Replace(string(text), `"format"`, `"formal"`, 1)), "unknown field")
-	_, err = Load(filepath.Join(dir, "absent.json"))
+func requireRefused(t *testing.T, path string, text []byte, says string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	_, err := Load(path)
+	var input *fault.Input
+	require.ErrorAs(t, err, &input)
+	require.ErrorContains(t, err, says)
+	require.ErrorContains(t, err, path)
+}
+
+func TestEditedVocabularyIsRefused(t *testing.T) {
+	path, text := savedVocabulary(t)
+	replace := func(old, new string) []byte { return []byte(strings.Replace(string(text), old, new, 1)) }
+	requireRefused(t, path, text[:len(text)/2], "no vocabulary")
+	requireRefused(t, path, nil, "no vocabulary")
+	requireRefused(t, path, append(append([]byte{}, text...), "{}"...), "after the end")
+	requireRefused(t, path, replace(`"format": 1`, `"format": 9`), "format 9")
+	requireRefused(t, path, replace(`"bins": 32`, `"bins": 33`), "fingerprint")
+	requireRefused(t, path, replace(`"format"`, `"formal"`), "unknown field")
+	_, err := Load(filepath.Join(t.TempDir(), "absent.json"))
 	require.ErrorContains(t, err, "no file")
+}
 
-	// Edits by somebody who also made the fingerprint right.
+// TestForgedVocabularyIsRefused: edits by somebody who also made the fingerprint right.
+func TestForgedVocabularyIsRefused(t *testing.T) {
+	path, text := savedVocabulary(t)
 	for says, edit := range map[string]func(f *vocabularyFile){
 		"outside the bin":     func(f *vocabularyFile) { f.Variables[0].Knots[1][0] = f.Variables[0].Upper[0] },
 		"ends before":         func(f *vocabularyFile) { f.Times[0].Upper[1] = f.Times[0].Upper[0] },
@@ -132,11 +141,12 @@ func TestEditedVocabularyIsRefused(t *testing.T) {
 			var f vocabularyFile
 			require.NoError(t, json.Unmarshal(text, &f))
 			edit(&f)
-			f.Fingerprint, err = f.fingerprint()
+			print, err := f.fingerprint()
 			require.NoError(t, err)
+			f.Fingerprint = print
 			edited, err := f.marshal()
 			require.NoError(t, err)
-			requireRefused(t, edited, says)
+			requireRefused(t, path, edited, says)
 		})
 	}
 }

@@ -56,7 +56,7 @@ func DefaultConfig() Config {
 // without decay or warm-up, linear decay to 0, 20 epochs of 128 records of up to 1,024 tokens, patience 5.
 func Published() Config {
 	return Config{
-		Family: checkpoint.GPT2, Width: 384, Layers: 4, Heads: 4, FFN: 1536, Context: 1024, Tied: true, InitStd: 0.02,
+		Family: checkpoint.GPT2, Width: 384, Layers: 4, Heads: 4, FFN: 1536, Context: 1024, InitStd: 0.02,
 		BatchTokens: 8 * 1024, Accumulate: 16, Epochs: 20,
 		LearningRate: 3e-4, Schedule: Linear, Betas: [2]float64{0.9, 0.999}, Epsilon: 1e-8,
 		Clip: 1, Dropout: 0.1, Patience: 5, Seed: 42,

@@ -24,6 +24,8 @@ type WriteOptions struct {
 	Table           table.Options
 	Dataset         string // name of the data set in dataset.json; empty: the source of the schema
 	PatientsPerFile int    // 0: 10,000
+	// Extra, where set, adds files of the caller to the folder before it takes its name, so that they appear with it.
+	Extra func(folder string) error
 }
 
 // Write writes a cohort into dir, which must not exist or be empty: whole, or not at all. Errors are *fault.Usage for a dir
@@ -49,7 +51,10 @@ func Write(ctx context.Context, dir string, c *ehr.Cohort, opt WriteOptions) err
 		}
 		defer db.Close()
 		w := &writer{db: db, dir: tmp, cohort: c, words: wordsOf(&c.Schema), subjects: subjectIDs(c), opt: opt, codes: map[string]bool{}}
-		return w.all(ctx)
+		if err := w.all(ctx); err != nil || opt.Extra == nil {
+			return err
+		}
+		return opt.Extra(tmp)
 	})
 }
 

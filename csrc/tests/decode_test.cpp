@@ -1,0 +1,153 @@
+// Decoding against the training forward pass, and a row against itself in other company.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "model/decode.h"
+#include "tests/full_forward.h"
+#include "tests/sample_rows.h"
+
+namespace syn::tests {
+namespace {
+
+struct DecodeShape {
+  const char* name;
+  int32_t family, heads, kv_heads, head_dim, context;
+};
+
+const DecodeShape kShapes[] = {
+    {"GPT-2, heads of 16", SYN_GPT2, 3, 3, 16, 40},  {"GPT-2, heads of 96", SYN_GPT2, 2, 2, 96, 70},
+    {"Llama, heads of 96", SYN_LLAMA, 4, 1, 96, 66}, {"Llama, heads of 128", SYN_LLAMA, 4, 2, 128, 33},
+    {"Llama, heads of 24", SYN_LLAMA, 6, 3, 24, 40}, {"Llama, heads of 56", SYN_LLAMA, 2, 2, 56, 32},
+};
+
+Shape shape_for(const DecodeShape& d) {
+  syn_model_config c;
+  syn_model_config_init(&c);
+  c.family = d.family;
+  c.vocab = 77;
+  c.heads = d.heads;
+  c.kv_heads = d.kv_heads;
+  c.head_dim = d.head_dim;
+  c.width = d.family == SYN_GPT2 ? d.heads * d.head_dim : 88;
+  c.layers = 2;
+  c.ffn = 104;
+  c.context = d.context;
+  c.tied = d.family == SYN_GPT2;
+  c.init_std = 0.15f;
+  return shape_of(c);
+}
+
+template <class Real>
+std::shared_ptr<ModelOf<Real>> model_for(const Shape& shape, int32_t threads) {
+  const int32_t backend = sizeof(Real) == sizeof(float) ? SYN_BACKEND_CPU : SYN_BACKEND_REF;
+  return std::static_pointer_cast<ModelOf<Real>>(Model::create(std::make_shared<Device>(backend, threads), shape, 3));
+}
+
+std::vector<int32_t> random_tokens(Chance& c, int32_t count, int32_t vocab) {
+  std::vector<int32_t> out;
+  for (int32_t i = 0; i < count; ++i) out.push_back(c.below(vocab));
+  return out;
+}
+
+// Feeds several sequences, each in its slot, one token a step, until the last one ends: all the logits of each.
+template <class Real>
+std::vector<std::vector<Real>> decode_all(ModelOf<Real>& model, Decoder<Real>& decoder,
+                                          const std::vector<std::vector<int32_t>>& sequences, const std::vector<int32_t>& slots) {
+  Exec exec{model.device()->pool, nullptr};
+  decoder.refresh(exec);
+  std::vector<std::vector<Real>> out(sequences.size());
+  for (size_t p = 0;; ++p) {
+    std::vector<int32_t> token, slot, position, which;
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      if (p >= sequences[i].size()) continue;
+      token.push_back(sequences[i][p]);
+      slot.push_back(slots[i]);
+      position.push_back(static_cast<int32_t>(p));
+      which.push_back(static_cast<int32_t>(i));
+    }
+    if (token.empty()) return out;
+    const auto rows = static_cast<int32_t>(token.size());
+    const Real* logits = decoder.step(exec, {token.data(), slot.data(), position.data(), rows, rows});
+    for (size_t r = 0; r < token.size(); ++r) {
+      auto& to = out[static_cast<size_t>(which[r])];
+      to.insert(to.end(), logits + r * static_cast<size_t>(model.shape().vocab),
+                logits + (r + 1) * static_cast<size_t>(model.shape().vocab));
+    }
+  }
+}
+
+template <class Real>
+void expect_full_forward(double tolerance) {
+  for (const DecodeShape& d : kShapes) {
+    const Shape shape = shape_for(d);
+    const auto model = model_for<Real>(shape, 2);
+    Decoder<Real> decoder(model, 3);
+    Chance c(8);
+    const std::vector<std::vector<int32_t>> sequences = {random_tokens(c, d.context, shape.vocab),
+                                                         random_tokens(c, 1, shape.vocab), random_tokens(c, 31, shape.vocab)};
+    const auto got = decode_all(*model, decoder, sequences, {2, 0, 1});
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      const std::vector<Real> want = full_forward(*model, sequences[i]);
+      double error = 0, most = 0;
+      for (size_t j = 0; j < want.size(); ++j) {
+        error = std::max(error, std::fabs(static_cast<double>(want[j]) - static_cast<double>(got[i][j])));
+        most = std::max(most, std::fabs(static_cast<double>(want[j])));
+      }
+      EXPECT_LE(error, tolerance * most) << d.name << ", sequence " << i;
+      EXPECT_GT(most, 0.1) << "the logits must have something to say";
+    }
+  }
+}
+
+TEST(Decode, logits_are_those_of_the_full_forward_pass_in_ref) { expect_full_forward<double>(1e-9); }
+TEST(Decode, logits_are_those_of_the_full_forward_pass_in_cpu) { expect_full_forward<float>(2e-5); }
+
+TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
+  for (const DecodeShape& d : kShapes) {
+    const Shape shape = shape_for(d);
+    Chance c(9);
+    std::vector<std::vector<int32_t>> sequences;
+    std::vector<int32_t> slots;
+    for (int32_t i = 0; i < 70; ++i) {
+      sequences.push_back(random_tokens(c, 1 + c.below(d.context), shape.vocab));
+      slots.push_back((i * 37 + 5) % 71);
+    }
+    const auto model = model_for<float>(shape, 1), threaded = model_for<float>(shape, 3);
+    Decoder<float> alone(model, 1), crowd(threaded, 71);
+    const auto together = decode_all(*threaded, crowd, sequences, slots);
+    for (const size_t i : {size_t{0}, size_t{33}, size_t{69}}) {
+      EXPECT_EQ(decode_all(*model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
+    }
+  }
+}
+
+TEST(Decode, a_slot_forgets_the_record_before) {
+  const Shape shape = shape_for(kShapes[2]);
+  const auto model = model_for<float>(shape, 1);
+  Decoder<float> used(model, 1), fresh(model, 1);
+  Chance c(10);
+  const auto sequence = random_tokens(c, 40, shape.vocab);
+  decode_all(*model, used, {random_tokens(c, shape.context, shape.vocab)}, {0});
+  EXPECT_EQ(decode_all(*model, used, {sequence}, {0}), decode_all(*model, fresh, {sequence}, {0}));
+}
+
+TEST(Decode, sees_new_weights) {
+  const Shape shape = shape_for(kShapes[0]);
+  const auto model = model_for<float>(shape, 1);
+  Decoder<float> decoder(model, 1);
+  const auto before = decode_all(*model, decoder, {{1, 2, 3}}, {0});
+  const auto tensors = static_cast<int32_t>(model->layout().tensors.size());
+  for (int32_t i = 0; i < tensors; ++i) {
+    const Tensor& t = model->layout().tensors[static_cast<size_t>(i)];
+    std::vector<float> values(static_cast<size_t>(t.count));
+    model->read(i, SYN_F32, values.data(), t.count);
+    for (float& x : values) x *= 1.5f;
+    model->write(i, SYN_F32, values.data(), t.count);
+  }
+  EXPECT_NE(decode_all(*model, decoder, {{1, 2, 3}}, {0}), before);
+}
+
+}  // namespace
+}  // namespace syn::tests
