@@ -12,6 +12,7 @@ Pages::Pages(const char* what, int64_t bytes) : bytes_(static_cast<size_t>(bytes
   if (bytes == 0) return;
   void* const memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) fail_out_of_memory(what, bytes);
+  madvise(memory, bytes_, MADV_HUGEPAGE);  // advice only: failure costs speed, nothing else
   base_ = static_cast<std::byte*>(memory);
 }
 

@@ -14,10 +14,10 @@ namespace {
 
 constexpr int32_t kVectors = kKeyBlock / kLanes;
 
-void append(const float* k, const float* v, int64_t p, int32_t head_dim, float* keys, float* values) {
-  float* const column = keys + p / kKeyBlock * kKeyBlock * head_dim + p % kKeyBlock;
-  for (int32_t c = 0; c < head_dim; ++c) column[c * kKeyBlock] = k[c];
-  for (int32_t c = 0; c < head_dim; ++c) values[p * head_dim + c] = v[c];
+// The new key and value into their block.
+void append(const float* k, const float* v, int32_t at, int32_t head_dim, float* keys, float* values) {
+  for (int32_t c = 0; c < head_dim; ++c) keys[c * kKeyBlock + at] = k[c];
+  for (int32_t c = 0; c < head_dim; ++c) values[at * head_dim + c] = v[c];
 }
 
 // Scores of one block of keys [head_dim][kKeyBlock] for one query.
@@ -84,7 +84,7 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
             float* out) {
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
   for (int32_t t = 0; t < count; t += kKeyBlock) {
-    const float* const block = keys + int64_t{t} * dim;
+    const float* const block = keys + t / kKeyBlock * a.block_stride;
     for (int32_t g = 0; g < group; ++g) score_block(q + g * dim, block, dim, a.scale, score + g * a.positions + t);
   }
   for (int32_t g = 0; g < group; ++g) {
@@ -93,8 +93,8 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
   }
   for (int32_t t = 0; t < count; t += kKeyBlock) {
     const int32_t rows = count - t < kKeyBlock ? count - t : kKeyBlock;
-    for (int32_t g = 0; g < group; ++g)
-      add_block(score + g * a.positions + t, values + int64_t{t} * dim, rows, dim, out + g * dim);
+    const float* const block = values + t / kKeyBlock * a.block_stride;
+    for (int32_t g = 0; g < group; ++g) add_block(score + g * a.positions + t, block, rows, dim, out + g * dim);
   }
 }
 
@@ -107,9 +107,10 @@ void attention_decode(Exec& exec, const AttentionDecode<float>& a) {
     const int64_t r = task / a.kv_heads, h = task % a.kv_heads;
     const float* const q = a.qkv + r * width;
     const float* const k = q + (a.heads + h) * dim;
-    const int64_t cache = a.slot[r] * a.slot_stride + h * a.positions * dim;
-    append(k, k + int64_t{a.kv_heads} * dim, a.position[r], dim, a.keys + cache, a.values + cache);
-    attend(a, q + h * group * dim, a.keys + cache, a.values + cache, a.position[r] + 1, a.scores + thread * group * a.positions,
+    float *const keys = a.keys_of(a.slot[r], h), *const values = a.values_of(a.slot[r], h);
+    const int64_t last = a.position[r] / kKeyBlock * a.block_stride;
+    append(k, k + int64_t{a.kv_heads} * dim, a.position[r] % kKeyBlock, dim, keys + last, values + last);
+    attend(a, q + h * group * dim, keys, values, a.position[r] + 1, a.scores + thread * group * a.positions,
            a.out + (r * a.heads + h * group) * dim);
   });
 }

@@ -35,7 +35,7 @@ SYN_SIMD void store_low(uint32_t* p, IntVec a) {
 
 // Words 0..3 of the blocks whose counters are (draw, position) lane by lane; word j of block b goes to out[j * stride + b].
 SYN_SIMD void dropout_blocks(const Dropout& d, IntVec draw, IntVec position, uint32_t* out, int stride) {
-  const uint64_t item = d.site, purpose = static_cast<uint64_t>(Purpose::kDropout) << 16;
+  const uint64_t item = d.site, purpose = static_cast<uint64_t>(Purpose::kDropout);  // as draw_words lays them out
   IntVec c0 = draw, c1 = position, c2 = wide(item), c3 = wide(purpose);
   uint32_t k0 = static_cast<uint32_t>(d.key), k1 = static_cast<uint32_t>(d.key >> 32);
   for (int round = 0; round < 10; ++round) {

@@ -1,5 +1,6 @@
-// The cache of keys and values of a generator: [slots][layers][keys, values][kv_heads][positions][head_dim], positions rounded up
-// to a block of keys (ops/attention_decode.h). A slot is contiguous, so a short record touches few pages; reserved once.
+// The cache of keys and values of a generator: [slots][blocks of positions][layers][keys, values][kv_heads][block], the block as
+// ops/attention_decode.h has it. A slot is contiguous and is filled from the front, so a short record touches few pages; reserved
+// once.
 #ifndef SYN_MODEL_KV_H
 #define SYN_MODEL_KV_H
 
@@ -13,22 +14,25 @@ template <class Real>
 class KvCache {
  public:
   KvCache(const Shape& s, int64_t slots)
-      : plane_(plane(s)), stride_(2 * s.layers * plane_), pages_("key/value cache", bytes(s, slots)) {}
+      : layer_(layer(s)),
+        block_(s.layers * layer_),
+        slot_(key_blocks(s.context) * block_),
+        pages_("key/value cache", bytes(s, slots)) {}
 
   static int64_t bytes(const Shape& s, int64_t slots) {
-    return checked_product("key/value cache", {slots, 2, s.layers, plane(s), static_cast<int64_t>(sizeof(Real))});
+    return checked_product("key/value cache",
+                           {slots, key_blocks(s.context), s.layers, layer(s), static_cast<int64_t>(sizeof(Real))});
   }
 
-  // Slot 0 of a layer; the next slot is slot_stride() elements further.
-  Real* keys(int32_t layer) const { return pages_.template at<Real>(0) + 2 * layer * plane_; }
-  Real* values(int32_t layer) const { return keys(layer) + plane_; }
-  int64_t slot_stride() const { return stride_; }
+  // A layer in the first block of slot 0, and the elements from there to the next block and to the next slot.
+  Real* of_layer(int32_t i) const { return pages_.template at<Real>(0) + i * layer_; }
+  int64_t block_stride() const { return block_; }
+  int64_t slot_stride() const { return slot_; }
 
  private:
-  // Elements of the keys (or values) of one slot and layer.
-  static int64_t plane(const Shape& s) { return cached_positions(s.context) * s.kv_width(); }
+  static int64_t layer(const Shape& s) { return int64_t{2} * kKeyBlock * s.kv_width(); }
 
-  int64_t plane_, stride_;
+  int64_t layer_, block_, slot_;
   Pages pages_;
 };
 

@@ -6,42 +6,67 @@
 namespace syn::ref {
 namespace {
 
-const double kTwiceRoot = 2 * std::sqrt(2 / 3.14159265358979323846);
+template <class Real>
+Real sigmoid(Real x) {
+  return 1 / (1 + std::exp(-x));
+}
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+// 2 sqrt(2 / pi) and the factor of the cube
+template <class Real>
+constexpr Real kOuter = static_cast<Real>(1.5957691216057307118);
+template <class Real>
+constexpr Real kCube = static_cast<Real>(0.044715);
+
+template <class Real>
+Real gate_of(Real x) {
+  return sigmoid(kOuter<Real> * (x + kCube<Real> * x * x * x));
+}
 
 }  // namespace
 
-void gelu_forward(Exec&, const GeluForward<double>& a) {
+template <class Real>
+void gelu_forward(Exec&, const GeluForward<Real>& a) {
   for (int64_t i = 0; i < a.count; ++i) {
-    const double x = a.x[i];
-    a.y[i] = x * sigmoid(kTwiceRoot * (x + 0.044715 * x * x * x));
+    const Real x = a.x[i];
+    a.y[i] = x * gate_of(x);
   }
 }
 
-void gelu_backward(Exec&, const GeluBackward<double>& a) {
+template <class Real>
+void gelu_backward(Exec&, const GeluBackward<Real>& a) {
   for (int64_t i = 0; i < a.count; ++i) {
-    const double x = a.x[i], s = sigmoid(kTwiceRoot * (x + 0.044715 * x * x * x));
-    a.dx[i] = a.dy[i] * (s + x * s * (1 - s) * kTwiceRoot * (1 + 3 * 0.044715 * x * x));
+    const Real x = a.x[i], s = gate_of(x);
+    a.dx[i] = a.dy[i] * (s + x * s * (1 - s) * kOuter<Real> * (1 + 3 * kCube<Real> * x * x));
   }
 }
 
-void swiglu_forward(Exec&, const SwigluForward<double>& a) {
+template <class Real>
+void swiglu_forward(Exec&, const SwigluForward<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t c = 0; c < a.ffn; ++c) {
-      const double gate = a.gate_up[2 * r * a.ffn + c], up = a.gate_up[(2 * r + 1) * a.ffn + c];
+      const Real gate = a.gate_up[2 * r * a.ffn + c], up = a.gate_up[(2 * r + 1) * a.ffn + c];
       a.y[r * a.ffn + c] = gate * sigmoid(gate) * up;
     }
 }
 
-void swiglu_backward(Exec&, const SwigluBackward<double>& a) {
+template <class Real>
+void swiglu_backward(Exec&, const SwigluBackward<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t c = 0; c < a.ffn; ++c) {
       const int64_t g = 2 * r * a.ffn + c, u = g + a.ffn;
-      const double gate = a.gate_up[g], up = a.gate_up[u], dy = a.dy[r * a.ffn + c], s = sigmoid(gate);
+      const Real gate = a.gate_up[g], up = a.gate_up[u], dy = a.dy[r * a.ffn + c], s = sigmoid(gate);
       a.dgate_up[g] = dy * up * s * (1 + gate * (1 - s));
       a.dgate_up[u] = dy * gate * s;
     }
 }
+
+template void gelu_forward(Exec&, const GeluForward<double>&);
+template void gelu_forward(Exec&, const GeluForward<float>&);
+template void gelu_backward(Exec&, const GeluBackward<double>&);
+template void gelu_backward(Exec&, const GeluBackward<float>&);
+template void swiglu_forward(Exec&, const SwigluForward<double>&);
+template void swiglu_forward(Exec&, const SwigluForward<float>&);
+template void swiglu_backward(Exec&, const SwigluBackward<double>&);
+template void swiglu_backward(Exec&, const SwigluBackward<float>&);
 
 }  // namespace syn::ref

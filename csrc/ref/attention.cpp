@@ -7,8 +7,9 @@
 namespace syn::ref {
 namespace {
 
-double dot(const double* a, const double* b, int32_t n) {
-  double sum = 0;
+template <class Real>
+Real dot(const Real* a, const Real* b, int32_t n) {
+  Real sum = 0;
   for (int32_t i = 0; i < n; ++i) sum += a[i] * b[i];
   return sum;
 }
@@ -31,7 +32,8 @@ Dropout of_head(Dropout d, int32_t head) {
 
 }  // namespace
 
-void attention_forward(Exec&, const AttentionForward<double>& a) {
+template <class Real>
+void attention_forward(Exec&, const AttentionForward<Real>& a) {
   const int32_t d = a.head_dim;
   for (int32_t s = 0; s < a.segments.count; ++s)
     for (int32_t h = 0; h < a.heads; ++h) {
@@ -39,40 +41,41 @@ void attention_forward(Exec&, const AttentionForward<double>& a) {
       const Dropout drop = of_head(a.drop, h);
       const int64_t begin = a.segments.offsets[s], end = a.segments.offsets[s + 1];
       for (int64_t i = begin; i < end; ++i) {
-        const double* q = a.qkv + i * c.stride + c.q;
-        double top = -INFINITY, sum = 0;
+        const Real* q = a.qkv + i * c.stride + c.q;
+        Real top = -static_cast<Real>(INFINITY), sum = 0;
         for (int64_t j = begin; j <= i; ++j) top = std::max(top, a.scale * dot(q, a.qkv + j * c.stride + c.k, d));
         for (int64_t j = begin; j <= i; ++j) sum += std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - top);
-        const double lse = a.lse[int64_t{h} * a.segments.rows + i] = top + std::log(sum);
-        double* o = a.out + (i * a.heads + h) * d;
-        std::fill(o, o + d, 0.0);
+        const Real lse = a.lse[int64_t{h} * a.segments.rows + i] = top + std::log(sum);
+        Real* o = a.out + (i * a.heads + h) * d;
+        std::fill(o, o + d, Real{0});
         for (int64_t j = begin; j <= i; ++j) {
-          const double p = std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - lse) *
-                           dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin));
+          const Real p = std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - lse) *
+                         static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
           for (int32_t x = 0; x < d; ++x) o[x] += p * a.qkv[j * c.stride + c.v + x];
         }
       }
     }
 }
 
-void attention_backward(Exec&, const AttentionBackward<double>& a) {
+template <class Real>
+void attention_backward(Exec&, const AttentionBackward<Real>& a) {
   const int32_t d = a.head_dim;
-  std::fill(a.dqkv, a.dqkv + int64_t{a.segments.rows} * columns(a, 0).stride, 0.0);
+  std::fill(a.dqkv, a.dqkv + int64_t{a.segments.rows} * columns(a, 0).stride, Real{0});
   for (int32_t s = 0; s < a.segments.count; ++s)
     for (int32_t h = 0; h < a.heads; ++h) {
       const Columns c = columns(a, h);
       const Dropout drop = of_head(a.drop, h);
       const int64_t begin = a.segments.offsets[s], end = a.segments.offsets[s + 1];
       for (int64_t i = begin; i < end; ++i) {
-        const double* q = a.qkv + i * c.stride + c.q;
-        const double* dout = a.dout + (i * a.heads + h) * d;
-        const double lse = a.lse[int64_t{h} * a.segments.rows + i];
-        const double delta = dot(dout, a.out + (i * a.heads + h) * d, d);
+        const Real* q = a.qkv + i * c.stride + c.q;
+        const Real* dout = a.dout + (i * a.heads + h) * d;
+        const Real lse = a.lse[int64_t{h} * a.segments.rows + i];
+        const Real delta = dot(dout, a.out + (i * a.heads + h) * d, d);
         for (int64_t j = begin; j <= i; ++j) {
           const int64_t row = j * c.stride;
-          const double factor = dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin));
-          const double p = std::exp(a.scale * dot(q, a.qkv + row + c.k, d) - lse);
-          const double ds = p * (factor * dot(dout, a.qkv + row + c.v, d) - delta) * a.scale;
+          const auto factor = static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
+          const Real p = std::exp(a.scale * dot(q, a.qkv + row + c.k, d) - lse);
+          const Real ds = p * (factor * dot(dout, a.qkv + row + c.v, d) - delta) * a.scale;
           for (int32_t x = 0; x < d; ++x) {
             a.dqkv[row + c.v + x] += p * factor * dout[x];
             a.dqkv[row + c.k + x] += ds * q[x];
@@ -82,5 +85,10 @@ void attention_backward(Exec&, const AttentionBackward<double>& a) {
       }
     }
 }
+
+template void attention_forward(Exec&, const AttentionForward<double>&);
+template void attention_forward(Exec&, const AttentionForward<float>&);
+template void attention_backward(Exec&, const AttentionBackward<double>&);
+template void attention_backward(Exec&, const AttentionBackward<float>&);
 
 }  // namespace syn::ref

@@ -8,21 +8,20 @@
 namespace syn::ref {
 namespace {
 
-// Where element c of the key at position t lies in its head's blocks.
-int64_t key_at(int64_t t, int32_t c, int32_t head_dim) { return (t / kKeyBlock * head_dim + c) * kKeyBlock + t % kKeyBlock; }
+// One key/value head of one slot: element c at position t.
+struct Head {
+  double *keys_, *values_;
+  int64_t block_stride;
+  int32_t head_dim;
 
-void append(const AttentionDecode<double>& a, const double* k, const double* v, double* keys, double* values, int64_t p) {
-  for (int32_t c = 0; c < a.head_dim; ++c) {
-    keys[key_at(p, c, a.head_dim)] = k[c];
-    values[p * a.head_dim + c] = v[c];
-  }
-}
+  double& key(int64_t t, int32_t c) const { return keys_[t / kKeyBlock * block_stride + c * kKeyBlock + t % kKeyBlock]; }
+  double& value(int64_t t, int32_t c) const { return values_[t / kKeyBlock * block_stride + t % kKeyBlock * head_dim + c]; }
+};
 
-void attend(const AttentionDecode<double>& a, const double* q, const double* keys, const double* values, int64_t p, double* score,
-            double* out) {
+void attend(const AttentionDecode<double>& a, const double* q, const Head& head, int64_t p, double* score, double* out) {
   for (int64_t t = 0; t <= p; ++t) {
     double dot = 0;
-    for (int32_t c = 0; c < a.head_dim; ++c) dot += q[c] * keys[key_at(t, c, a.head_dim)];
+    for (int32_t c = 0; c < a.head_dim; ++c) dot += q[c] * head.key(t, c);
     score[t] = dot * a.scale;
   }
   const double max = *std::max_element(score, score + p + 1);
@@ -30,7 +29,7 @@ void attend(const AttentionDecode<double>& a, const double* q, const double* key
   for (int64_t t = 0; t <= p; ++t) sum += score[t] = std::exp(score[t] - max);
   for (int32_t c = 0; c < a.head_dim; ++c) {
     double o = 0;
-    for (int64_t t = 0; t <= p; ++t) o += score[t] * values[t * a.head_dim + c];
+    for (int64_t t = 0; t <= p; ++t) o += score[t] * head.value(t, c);
     out[c] = o / sum;
   }
 }
@@ -46,11 +45,13 @@ void attention_decode(Exec& exec, const AttentionDecode<double>& a) {
     const double* const v = k + static_cast<int64_t>(a.kv_heads) * a.head_dim;
     double* const score = a.scores + static_cast<int64_t>(thread) * group * a.positions;
     for (int32_t h = 0; h < a.heads; ++h) {
-      const int64_t head = a.slot[r] * a.slot_stride + h / group * a.positions * a.head_dim;
-      const int64_t at = static_cast<int64_t>(h / group) * a.head_dim;
-      append(a, k + at, v + at, a.keys + head, a.values + head, a.position[r]);
-      const int64_t own = static_cast<int64_t>(h) * a.head_dim;
-      attend(a, q + own, a.keys + head, a.values + head, a.position[r], score, a.out + r * a.heads * a.head_dim + own);
+      const Head head{a.keys_of(a.slot[r], h / group), a.values_of(a.slot[r], h / group), a.block_stride, a.head_dim};
+      const int64_t at = static_cast<int64_t>(h / group) * a.head_dim, own = static_cast<int64_t>(h) * a.head_dim;
+      for (int32_t c = 0; c < a.head_dim; ++c) {
+        head.key(a.position[r], c) = k[at + c];
+        head.value(a.position[r], c) = v[at + c];
+      }
+      attend(a, q + own, head, a.position[r], score, a.out + r * a.heads * a.head_dim + own);
     }
   });
 }

@@ -13,40 +13,56 @@ int64_t at(int32_t o, int32_t i, int32_t out, int32_t in, bool in_out) {
 }  // namespace
 
 int64_t packed_size(int32_t, int32_t) { return 0; }
-void pack(Exec&, const PackArgs<double>&) {}
+template <class Real>
+void pack(Exec&, const PackArgs<Real>&) {}
 
-void linear_forward(Exec& exec, const LinearForward<double>& a) {
-  const Matrix<double>& w = a.w;
+template <class Real>
+void linear_forward(Exec& exec, const LinearForward<Real>& a) {
+  const Matrix<Real>& w = a.w;
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t o = 0; o < w.out; ++o) {
-      double sum = 0;
+      Real sum = 0;
       for (int32_t i = 0; i < w.in; ++i) sum += a.x[r * w.in + i] * w.data[at(o, i, w.out, w.in, w.in_out)];
       a.y[r * w.out + o] = sum + (a.bias ? a.bias[o] : 0);
     }
-  if (a.activation == Activation::kGelu) gelu_forward(exec, {a.y, a.activated, int64_t{a.rows} * w.out});
+  if (a.activation == Activation::kGelu) gelu_forward<Real>(exec, {a.y, a.activated, int64_t{a.rows} * w.out});
 }
 
-void linear_backward_input(Exec&, const LinearBackwardInput<double>& a) {
-  const Matrix<double>& w = a.w;
+template <class Real>
+void linear_backward_input(Exec&, const LinearBackwardInput<Real>& a) {
+  const Matrix<Real>& w = a.w;
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t i = 0; i < w.in; ++i) {
-      double sum = 0;
+      Real sum = 0;
       for (int32_t o = 0; o < w.out; ++o) sum += a.dy[r * w.out + o] * w.data[at(o, i, w.out, w.in, w.in_out)];
       a.dx[r * w.in + i] = sum;
     }
 }
 
-void linear_backward_weight(Exec&, const LinearBackwardWeight<double>& a) {
+template <class Real>
+void linear_backward_weight(Exec&, const LinearBackwardWeight<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t o = 0; o < a.out; ++o) {
-      const double dy = a.dy[r * a.out + o];
+      const Real dy = a.dy[r * a.out + o];
       for (int32_t i = 0; i < a.in; ++i) a.dw[at(o, i, a.out, a.in, a.in_out)] += dy * a.x[r * a.in + i];
     }
 }
 
-void bias_backward(Exec&, const BiasBackward<double>& a) {
+template <class Real>
+void bias_backward(Exec&, const BiasBackward<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t c = 0; c < a.columns; ++c) a.dbias[c] += a.dy[r * a.stride + c];
 }
+
+template void pack(Exec&, const PackArgs<double>&);
+template void pack(Exec&, const PackArgs<float>&);
+template void linear_forward(Exec&, const LinearForward<double>&);
+template void linear_forward(Exec&, const LinearForward<float>&);
+template void linear_backward_input(Exec&, const LinearBackwardInput<double>&);
+template void linear_backward_input(Exec&, const LinearBackwardInput<float>&);
+template void linear_backward_weight(Exec&, const LinearBackwardWeight<double>&);
+template void linear_backward_weight(Exec&, const LinearBackwardWeight<float>&);
+template void bias_backward(Exec&, const BiasBackward<double>&);
+template void bias_backward(Exec&, const BiasBackward<float>&);
 
 }  // namespace syn::ref

@@ -5,14 +5,34 @@
 
 namespace syn::ref {
 
-const Ops<double>& table() {
-  static constexpr Ops<double> kTable = {
-      embedding_forward, embedding_backward,    norm_forward,           norm_backward, rope,
-      attention_forward, attention_backward,    packed_size,            pack,          linear_forward,
-      linear_backward_input, linear_backward_weight, bias_backward,     gelu_forward,  gelu_backward,
-      swiglu_forward,    swiglu_backward,       xent,                   dropout,       grad_norm,
-      adamw};
-  return kTable;
-}
+namespace {
+
+template <class Real>
+constexpr Ops<Real> kTable = {embedding_forward<Real>,
+                              embedding_backward<Real>,
+                              norm_forward<Real>,
+                              norm_backward<Real>,
+                              rope<Real>,
+                              attention_forward<Real>,
+                              attention_backward<Real>,
+                              packed_size,
+                              pack<Real>,
+                              linear_forward<Real>,
+                              linear_backward_input<Real>,
+                              linear_backward_weight<Real>,
+                              bias_backward<Real>,
+                              gelu_forward<Real>,
+                              gelu_backward<Real>,
+                              swiglu_forward<Real>,
+                              swiglu_backward<Real>,
+                              xent<Real>,
+                              dropout<Real>,
+                              grad_norm<Real>,
+                              adamw<Real>};
+
+}  // namespace
+
+const Ops<double>& table() { return kTable<double>; }
+const Ops<float>& plain_float_table() { return kTable<float>; }
 
 }  // namespace syn::ref

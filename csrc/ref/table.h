@@ -1,4 +1,4 @@
-// The op table of the reference backend.
+// The op tables of the reference backend: the oracle in double, and the same loops in float, a yardstick for tests.
 #ifndef SYN_REF_TABLE_H
 #define SYN_REF_TABLE_H
 
@@ -8,6 +8,7 @@ struct Ops;
 
 namespace ref {
 const Ops<double>& table();
+const Ops<float>& plain_float_table();
 }
 }  // namespace syn
 

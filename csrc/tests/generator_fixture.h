@@ -11,7 +11,7 @@
 
 #include "math/grammar.h"
 #include "model/grammar.h"
-#include "synehrgy.h"
+#include "tests/handles.h"
 
 namespace syn::tests {
 
@@ -137,19 +137,8 @@ inline syn_model_config small_model(int32_t family, int32_t vocab, int32_t conte
   return c;
 }
 
-struct Destroy {
-  void operator()(syn_device* p) const { syn_device_destroy(p); }
-  void operator()(syn_model* p) const { syn_model_destroy(p); }
-  void operator()(syn_grammar* p) const { syn_grammar_destroy(p); }
-  void operator()(syn_generator* p) const { syn_generator_destroy(p); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Destroy>;
-
-struct Failure : syn_error {
-  Failure() : syn_error{} { size = sizeof(syn_error); }
-};
-#define SYN_OK_OR_FAIL(call) ASSERT_EQ((call), SYN_OK) << failure.where << ": " << failure.message
+using GrammarHandle = std::unique_ptr<syn_grammar, Destroyer<syn_grammar, syn_grammar_destroy>>;
+using GeneratorHandle = std::unique_ptr<syn_generator, Destroyer<syn_generator, syn_generator_destroy>>;
 
 struct GeneratedRecord {
   int64_t patient;
@@ -159,32 +148,24 @@ struct GeneratedRecord {
   std::vector<int64_t> numbers;
 };
 
-// Everything between a device and its records; members are destroyed in the wrong order on purpose: children keep parents alive.
+// Everything between a device and its records; members are destroyed children last on purpose: a child keeps its parents alive.
 struct Factory {
-  Owned<syn_device> device;
-  Owned<syn_model> model;
-  Owned<syn_grammar> grammar;
-  Owned<syn_generator> generator;
-  Failure failure;
+  GeneratorHandle generator;
+  GrammarHandle grammar;
+  ModelHandle model;
+  DeviceHandle device;
+  syn_error failure = fresh_error();
 
-  void build(int32_t backend, int32_t threads, const syn_model_config& config, const SmallGrammar& g,
-             const syn_generator_params& p) {
-    syn_device_params d;
-    syn_device_params_init(&d);
-    d.backend = backend;
-    d.threads = threads;
-    syn_device* raw_device = nullptr;
-    SYN_OK_OR_FAIL(syn_device_create(&d, &raw_device, &failure));
-    device.reset(raw_device);
-    syn_model* raw_model = nullptr;
-    SYN_OK_OR_FAIL(syn_model_create(device.get(), &config, 11, &raw_model, &failure));
-    model.reset(raw_model);
-    syn_grammar* raw_grammar = nullptr;
-    SYN_OK_OR_FAIL(g.create(&raw_grammar, &failure));
-    grammar.reset(raw_grammar);
-    syn_generator* raw = nullptr;
-    SYN_OK_OR_FAIL(syn_generator_create(model.get(), grammar.get(), &p, &raw, &failure));
-    generator.reset(raw);
+  Factory(int32_t backend, int32_t threads, const syn_model_config& config, const SmallGrammar& g,
+          const syn_generator_params& p) {
+    device = make_device(backend, threads);
+    model = make_model(device.get(), config, 11);
+    syn_grammar* made = nullptr;
+    must(g.create(&made, &failure), failure);
+    grammar.reset(made);
+    syn_generator* out = nullptr;
+    must(syn_generator_create(model.get(), grammar.get(), &p, &out, &failure), failure);
+    generator.reset(out);
   }
 
   syn_generator_stats run(int64_t steps) {

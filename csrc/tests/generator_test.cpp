@@ -27,9 +27,7 @@ struct Way {
 
 std::map<int64_t, GeneratedRecord> generate(int32_t backend, int32_t family, const Way& way, int64_t patients) {
   const SmallGrammar g;
-  Factory f;
-  f.build(backend, way.threads, small_model(family, g.params.vocab, kContext), g, generator_params(way.slots, kMaxTokens));
-  if (::testing::Test::HasFatalFailure()) return {};
+  Factory f(backend, way.threads, small_model(family, g.params.vocab, kContext), g, generator_params(way.slots, kMaxTokens));
   for (int64_t i = 0; way.backwards && i < patients; ++i) {
     EXPECT_EQ(syn_generator_submit(f.generator.get(), patients - 1 - i, 1, &f.failure), SYN_OK);
   }
@@ -89,9 +87,7 @@ TEST(Generator, every_record_is_legal_and_within_its_limit) {
   const SmallGrammar g;
   int64_t closed = 0, chunked = 0;
   for (const int64_t limit : {int64_t{4}, int64_t{5}, int64_t{17}, kMaxTokens}) {
-    Factory f;
-    f.build(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(16, limit));
-    ASSERT_FALSE(HasFatalFailure());
+    Factory f(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(16, limit));
     ASSERT_EQ(syn_generator_submit(f.generator.get(), 1000, 60, &f.failure), SYN_OK);
     const auto records = f.finish(50, limit);
     ASSERT_EQ(records.size(), 60u);
@@ -130,9 +126,7 @@ TEST(Generator, a_record_is_what_full_forward_passes_over_its_chunks_say) {
 
 TEST(Generator, statistics_add_up_over_bursts) {
   const SmallGrammar g;
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_LLAMA, g.params.vocab, kContext), g, generator_params(4, kMaxTokens));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_LLAMA, g.params.vocab, kContext), g, generator_params(4, kMaxTokens));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 20, &f.failure), SYN_OK);
   int64_t tokens = 0, said = 0, steps = 0;
   double removed = 0, removed_by_record = 0;
@@ -159,9 +153,7 @@ TEST(Generator, statistics_add_up_over_bursts) {
 
 TEST(Generator, waits_when_half_of_the_ready_ring_is_full) {
   const SmallGrammar g;
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(3, 6));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(3, 6));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 50, &f.failure), SYN_OK);
   const syn_generator_stats s = f.run(1 << 20);
   EXPECT_GE(s.ready, 3);
@@ -173,9 +165,7 @@ TEST(Generator, waits_when_half_of_the_ready_ring_is_full) {
 
 TEST(Generator, a_record_too_long_for_the_array_stays) {
   const SmallGrammar g;
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(1, 6));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(1, 6));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 1, &f.failure), SYN_OK);
   f.run(1 << 20);
   int32_t tokens[6];
@@ -194,9 +184,7 @@ TEST(Generator, a_record_too_long_for_the_array_stays) {
 TEST(Generator, cancelling_leaves_the_records_as_they_would_have_been) {
   const SmallGrammar g;
   const auto want = generate(SYN_BACKEND_CPU, SYN_GPT2, {8, 2, 1 << 20, false}, kPatients);
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(8, kMaxTokens));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(8, kMaxTokens));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, kPatients, &f.failure), SYN_OK);
   std::vector<GeneratedRecord> records;
   for (;;) {
@@ -215,9 +203,7 @@ TEST(Generator, without_the_mask_records_are_illegal_and_end_at_the_limit_or_the
   const SmallGrammar g;
   syn_generator_params p = generator_params(8, 30);
   p.mask = 0;
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, p);
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, p);
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 100, &f.failure), SYN_OK);
   int64_t ended = 0;
   for (const GeneratedRecord& r : f.finish(1 << 20, 30)) {
@@ -233,9 +219,7 @@ TEST(Generator, without_the_mask_records_are_illegal_and_end_at_the_limit_or_the
 
 TEST(Generator, a_context_without_room_for_a_chunk_closes_records_legally) {
   const SmallGrammar g;
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, 4), g, generator_params(8, kMaxTokens));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, 4), g, generator_params(8, kMaxTokens));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 40, &f.failure), SYN_OK);
   int64_t closed = 0;
   for (const GeneratedRecord& r : f.finish(1 << 20, kMaxTokens)) {
@@ -249,9 +233,7 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   const SmallGrammar g;
   const syn_model_config config = small_model(SYN_LLAMA, g.params.vocab, 100);
   const syn_generator_params p = generator_params(10, 500);
-  Factory f;
-  f.build(SYN_BACKEND_CPU, 1, config, g, p);
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, config, g, p);
   syn_memory m = {};
   m.size = sizeof m;
   ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &p, &m, &f.failure), SYN_OK) << f.failure.message;
@@ -263,10 +245,8 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
 
 TEST(Generator, nonsense_is_a_sentence) {
   const SmallGrammar g;
-  Factory f;
   const syn_model_config config = small_model(SYN_GPT2, g.params.vocab, kContext);
-  f.build(SYN_BACKEND_CPU, 1, config, g, generator_params(1, 10));
-  ASSERT_FALSE(HasFatalFailure());
+  Factory f(SYN_BACKEND_CPU, 1, config, g, generator_params(1, 10));
   const auto refused = [&](auto change) {
     syn_generator_params p = generator_params(1, 10);
     change(p);

@@ -49,7 +49,7 @@ TEST(Grammar, tables_that_contradict_themselves_are_refused) {
     ASSERT_EQ(g.role[g.token_class[26]], kRoleGap);
     c.spoil(g);
     syn_grammar* out = nullptr;
-    Failure failure;
+    syn_error failure = fresh_error();
     EXPECT_EQ(g.create(&out, &failure), c.want) << c.name << ": " << failure.message;
     EXPECT_EQ(out, nullptr) << c.name;
     EXPECT_NE(failure.message[0], 0) << c.name;

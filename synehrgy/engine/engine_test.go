@@ -44,6 +44,60 @@ func TestThreadsDoNotChangeALoss(t *testing.T) {
 	}
 }
 
+// TestAdamWFollowsItsFormula works out three steps in Go from the gradients that the core had, with settings that are
+// nobody's defaults.
+func TestAdamWFollowsItsFormula(t *testing.T) {
+	m := newModel(t, open(t, Ref, 1), tiny(), Fresh{Seed: 5})
+	o := TrainerOptions{MaxSegments: 2, MaxTokens: 64, Beta1: 0.8, Beta2: 0.7, Epsilon: 1e-3, WeightDecay: 0.3, Clip: 0.25}
+	tr := newTrainer(t, m, o)
+	read := func(to func(int, []float64) error) (out [][]float64) {
+		for i, tensor := range m.Tensors() {
+			x := make([]float64, tensor.Count)
+			require.NoError(t, to(i, x))
+			out = append(out, x)
+		}
+		return out
+	}
+	want := read(m.ReadF64)
+	first, second := read(m.ReadF64), read(m.ReadF64) // moments, of the same sizes
+	for i := range first {
+		clear(first[i])
+		clear(second[i])
+	}
+	for step, lr := range []float64{0.1, 0.05, 0.2} {
+		_, err := tr.Accumulate(t.Context(), pack([][]int32{sentence(30, 23, 1), sentence(12, 23, 2)}), 0)
+		require.NoError(t, err)
+		gradients, square := read(func(i int, x []float64) error { return tr.ReadF64(Gradient, i, x) }), 0.0
+		for _, g := range gradients {
+			for _, x := range g {
+				square += x * x
+			}
+		}
+		norm := math.Sqrt(square)
+		update, err := tr.Apply(lr)
+		require.NoError(t, err)
+		require.InEpsilon(t, norm, update.GradNorm, 1e-9)
+		require.Greater(t, norm, o.Clip, "nothing to clip")
+		for i, tensor := range m.Tensors() {
+			decay := 0.0
+			if tensor.Decay {
+				decay = o.WeightDecay
+			}
+			for j, g := range gradients[i] {
+				g *= o.Clip / (norm + 1e-6)
+				first[i][j] = o.Beta1*first[i][j] + (1-o.Beta1)*g
+				second[i][j] = o.Beta2*second[i][j] + (1-o.Beta2)*g*g
+				mean := first[i][j] / (1 - math.Pow(o.Beta1, float64(step+1)))
+				root := math.Sqrt(second[i][j] / (1 - math.Pow(o.Beta2, float64(step+1))))
+				want[i][j] -= lr*decay*want[i][j] + lr*mean/(root+o.Epsilon)
+			}
+		}
+	}
+	for i, got := range read(m.ReadF64) {
+		require.InDeltaSlice(t, want[i], got, 1e-9, m.Tensors()[i].Name)
+	}
+}
+
 func TestADeviceHasTheThreadsItWasAskedFor(t *testing.T) {
 	require.Equal(t, 3, open(t, CPU, 3).Threads())
 	require.Positive(t, open(t, CPU, 0).Threads())

@@ -133,8 +133,5 @@ func writeTensor[F bindings.Float](m *Model, index int, from []F) error {
 	return bindings.ModelWrite(raw, index, from)
 }
 
-// wide tells whether the backend keeps its numbers in double precision.
-func (m *Model) wide() bool { return m.device.backend == Ref }
-
 // clamp32 brings a count into the integers of the core, which then names its own limits.
 func clamp32(n int) int32 { return int32(max(math.MinInt32, min(n, math.MaxInt32))) }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synehrgy/synehrgy-go/bindings"
 )
 
 func TestClosingTwiceIsClosingOnce(t *testing.T) {
@@ -98,6 +100,10 @@ func TestCancellationIsSeenAndLeavesTheTrainerUsable(t *testing.T) {
 	want, got := make([]float64, len(long.Tokens)), make([]float64, len(long.Tokens))
 	require.NoError(t, fresh.Score(t.Context(), long, want))
 	require.NoError(t, tr.Score(t.Context(), long, got), "a cancellation of the past ended a call of the present")
+	require.Equal(t, want, got)
+
+	bindings.TrainerCancel(tr.raw) // one that comes too late for the call it was meant for
+	require.NoError(t, tr.Score(t.Context(), long, got))
 	require.Equal(t, want, got)
 
 	done, cancel := context.WithCancelCause(t.Context())

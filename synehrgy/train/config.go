@@ -16,7 +16,7 @@ type Config struct {
 	Heads   int               `yaml:"heads" json:"heads"`
 	KVHeads int               `yaml:"kv_heads" json:"kv_heads"` // 0: as many as heads
 	FFN     int               `yaml:"ffn" json:"ffn"`           // 0: 4 x width for gpt2, 8/3 x width for llama, up to a multiple of 8
-	Context int               `yaml:"context" json:"context"`   // tokens the model sees at once; 0: that of the vocabulary
+	Context int               `yaml:"context" json:"context"`   // tokens the model sees at once; 0, or what the corpus was cut to
 	Tied    bool              `yaml:"tied" json:"tied"`         // the output matrix is the embedding
 	InitStd float64           `yaml:"init_std" json:"init_std"` // of fresh weights
 

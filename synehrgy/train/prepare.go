@@ -54,11 +54,12 @@ func prepare(o *Options) (*run, error) {
 	return r, nil
 }
 
-// shape is the model that the options ask for.
+// shape is the model that the options ask for. Its context is that of the corpus: a longer one would have positions that no
+// chunk ever trained, and the generator would use them.
 func (o *Options) shape() (checkpoint.Config, error) {
 	v, context := o.Corpus.Vocabulary, o.Corpus.Index.Context
-	if o.Config.Context != 0 && o.Config.Context < context {
-		return checkpoint.Config{}, fault.Usagef("train.context is %d, expected at least the %d of the corpus, or 0 for as much", o.Config.Context, context)
+	if o.Config.Context != 0 && o.Config.Context != context {
+		return checkpoint.Config{}, fault.Usagef("train.context is %d, expected the %d of the corpus, or 0 for as much", o.Config.Context, context)
 	}
 	return o.Config.Shape(v.Size(), context, v.Generation().StartToken)
 }

@@ -70,6 +70,9 @@ func (c *clock) step(targets int64) {
 	c.perSecond += smoothing * (float64(targets)/seconds - c.perSecond)
 }
 
+// resume leaves out the time since the last step, which validation and checkpoints took.
+func (c *clock) resume() { c.last = time.Now() }
+
 // report tells of the step that was just taken.
 func (r *run) report(u *engine.Update) error {
 	if r.o.Progress == nil && r.o.Metrics == nil {

@@ -108,6 +108,7 @@ func (r *run) loop(ctx context.Context) error {
 		if err := r.boundary(ctx); err != nil {
 			return err
 		}
+		r.clock.resume()
 	}
 	return r.save() // nothing to do when the boundary of the last step did
 }

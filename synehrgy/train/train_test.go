@@ -30,6 +30,10 @@ func stopAt(t *testing.T, o Options, step int64) {
 	result, err := Run(ctx, o)
 	require.ErrorIs(t, err, asked)
 	require.Equal(t, step, result.Steps, "the step at hand was not finished, or another begun")
+	s, found, err := readState(filepath.Join(o.Folder, LastFolder))
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, step, s.Step, "the checkpoint is not that of the last step")
 }
 
 // TestResumeIsBitwise holds that 20 steps are 7 steps, a stop, 6 more, a stop, and the rest: every byte of both folders, for
@@ -44,7 +48,8 @@ func TestResumeIsBitwise(t *testing.T) {
 			require.EqualValues(t, 20, whole.Steps)
 			straight := o.Folder
 			for _, stops := range [][]int64{{10}, {3, 13}, {5}} {
-				o.Folder, o.Resume = t.TempDir(), false
+				sink := &lines{}
+				o.Folder, o.Resume, o.Metrics = t.TempDir(), false, sink
 				for _, step := range stops {
 					stopAt(t, o, step)
 					o.Resume = true
@@ -54,6 +59,12 @@ func TestResumeIsBitwise(t *testing.T) {
 				require.Equal(t, whole.Tokens, parts.Tokens)
 				require.Equal(t, whole.Best, parts.Best)
 				same(t, straight, o.Folder)
+				require.Len(t, sink.steps, 20)
+				var validated []int64
+				for _, v := range sink.validations {
+					validated = append(validated, v.Step)
+				}
+				require.Equal(t, []int64{5, 10, 15, 20}, validated, "a validation that was interrupted is done again, the others are not")
 			}
 		})
 	}
@@ -239,6 +250,7 @@ func TestWhatARunCannotDoIsASentence(t *testing.T) {
 		"another backend":            {func(o *Options) { o.Resume, o.Device = true, open(t, engine.Ref, 1) }, "device"},
 		"another vocabulary":         {func(o *Options) { o.Resume, o.Corpus = true, openCorpus(t, newCorpus(t, cohort(t, 20))) }, "vocabulary"},
 		"a context below the data's": {func(o *Options) { o.Folder, o.Config.Context = t.TempDir(), 100 }, "train.context"},
+		"a context above the data's": {func(o *Options) { o.Folder, o.Config.Context = t.TempDir(), 1024 }, "train.context"},
 		"a batch below a record":     {func(o *Options) { o.Folder, o.Config.BatchTokens = t.TempDir(), 20 }, "20 tokens"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,122 @@
+// Attention: against the oracle for every head size and ragged segments, and the properties that packing promises.
+#include "tests/op_check.h"
+
+namespace syn::tests {
+namespace {
+
+struct Heads {
+  int32_t heads, kv_heads, dim;
+  double dropout;
+};
+
+template <class Real>
+struct Tensors {
+  std::vector<Real> qkv, dout, out, lse, dqkv, delta;
+  Tensors(const Heads& h, int32_t rows)
+      : qkv(numbers<Real>(int64_t{rows} * (h.heads + 2 * h.kv_heads) * h.dim, 1)),
+        dout(numbers<Real>(int64_t{rows} * h.heads * h.dim, 2)),
+        out(dout.size()), lse(static_cast<size_t>(rows) * h.heads), dqkv(qkv.size()), delta(lse.size()) {}
+
+  void run(const Ops<Real>& ops, Exec& exec, const Heads& h, const Segments& s) {
+    const Real scale = static_cast<Real>(1 / std::sqrt(static_cast<double>(h.dim)));
+    const Dropout drop = h.dropout > 0 ? test_dropout(h.dropout) : Dropout{};
+    ops.attention_forward(exec, {qkv.data(), s, h.heads, h.kv_heads, h.dim, scale, out.data(), lse.data(), drop});
+    ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), s, h.heads, h.kv_heads, h.dim, scale, dqkv.data(),
+                                  delta.data(), drop});
+  }
+};
+
+class AttentionShapes : public testing::TestWithParam<Heads> {};
+
+TEST_P(AttentionShapes, MatchesTheReferenceOnRaggedSegments) {
+  const Heads h = GetParam();
+  const TestSegments segments({1, 2, 63, 64, 65, 130});
+  const auto op = [&](auto real, const auto& ops, Exec& exec) {
+    using Real = decltype(real);
+    Tensors<Real> t(h, segments.view().rows);
+    t.run(ops, exec, h, segments.view());
+    Outputs out;
+    out.add("out", t.out);
+    out.add("lse", t.lse);
+    out.add("dqkv", t.dqkv);
+    return out;
+  };
+  check_op(op, kGradient);
+}
+
+INSTANTIATE_TEST_SUITE_P(Attention, AttentionShapes,
+                         testing::Values(Heads{2, 2, 16, 0}, Heads{1, 1, 24, 0}, Heads{4, 2, 32, 0}, Heads{2, 1, 64, 0.2}, Heads{2, 2, 96, 0},
+                                         Heads{3, 1, 128, 0.1}),
+                         [](const auto& info) {
+                           return "heads" + std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) + "of" +
+                                  std::to_string(info.param.dim) + (info.param.dropout > 0 ? "dropout" : "");
+                         });
+
+// Runs on the widest instruction set with the given threads.
+Tensors<float> run_cpu(const Heads& h, const TestSegments& s, Tensors<float> t, int threads) {
+  Pool pool(threads);
+  Exec exec{pool, nullptr};
+  t.run(*cpu_tables().back().second, exec, h, s.view());
+  return t;
+}
+
+template <class T>
+std::vector<T> rows_of(const std::vector<T>& x, int64_t width, int32_t begin, int32_t end) {
+  return {x.begin() + begin * width, x.begin() + end * width};
+}
+
+TEST(Attention, SegmentsPackedOrAloneHaveTheSameBits) {
+  if (cpu_tables().empty()) GTEST_SKIP() << "no CPU backend here";
+  const Heads h{2, 1, 96, 0};
+  const TestSegments packed({130, 1, 65, 200});
+  const Tensors<float> all = run_cpu(h, packed, Tensors<float>(h, packed.view().rows), 2);
+  const int64_t qkv = (h.heads + 2 * h.kv_heads) * h.dim, out = h.heads * h.dim;
+  for (size_t s = 0; s + 1 < packed.offsets.size(); ++s) {
+    const int32_t begin = packed.offsets[s], end = packed.offsets[s + 1];
+    const TestSegments one({end - begin});
+    Tensors<float> t(h, end - begin);
+    t.qkv = rows_of(all.qkv, qkv, begin, end);
+    t.dout = rows_of(all.dout, out, begin, end);
+    t = run_cpu(h, one, t, 1);
+    EXPECT_EQ(t.out, rows_of(all.out, out, begin, end)) << "segment " << s;
+    EXPECT_EQ(t.dqkv, rows_of(all.dqkv, qkv, begin, end)) << "segment " << s;
+  }
+}
+
+// One thread goes through the tiles once, many threads and one segment go through them twice: the sums must not notice.
+TEST(Attention, OnePassAndTwoPassesHaveTheSameBits) {
+  if (cpu_tables().empty()) GTEST_SKIP() << "no CPU backend here";
+  for (const double p : {0.0, 0.3}) {
+    const Heads h{4, 2, 64, p};
+    const TestSegments long_one({333});
+    const Tensors<float> input(h, 333);
+    const Tensors<float> one_pass = run_cpu(h, long_one, input, 1), two_passes = run_cpu(h, long_one, input, 3);
+    EXPECT_EQ(one_pass.dqkv, two_passes.dqkv);
+  }
+}
+
+TEST(Attention, NoSegmentSeesAnotherNorTheFuture) {
+  if (cpu_tables().empty()) GTEST_SKIP() << "no CPU backend here";
+  const Heads h{2, 2, 32, 0};
+  const TestSegments s({70, 80});
+  Tensors<float> t(h, 150);
+  const Tensors<float> before = run_cpu(h, s, t, 1);
+  const int64_t qkv = 3 * h.heads * h.dim, out = h.heads * h.dim;
+  for (int64_t i = 100 * qkv; i < 101 * qkv; ++i) t.qkv[static_cast<size_t>(i)] += 1;  // row 30 of the second segment
+  const Tensors<float> after = run_cpu(h, s, t, 1);
+  EXPECT_EQ(rows_of(before.out, out, 0, 100), rows_of(after.out, out, 0, 100));
+  EXPECT_NE(rows_of(before.out, out, 100, 101), rows_of(after.out, out, 100, 101));
+  EXPECT_NE(rows_of(before.out, out, 149, 150), rows_of(after.out, out, 149, 150));
+  EXPECT_EQ(rows_of(before.dqkv, qkv, 0, 70), rows_of(after.dqkv, qkv, 0, 70));
+}
+
+TEST(Attention, TheFirstRowIsItsOwnValue) {
+  if (cpu_tables().empty()) GTEST_SKIP() << "no CPU backend here";
+  const Heads h{1, 1, 16, 0};
+  const TestSegments s({3});
+  const Tensors<float> t = run_cpu(h, s, Tensors<float>(h, 3), 1);
+  for (int32_t i = 0; i < h.dim; ++i) EXPECT_EQ(t.out[static_cast<size_t>(i)], t.qkv[static_cast<size_t>(2 * h.dim + i)]);
+}
+
+}  // namespace
+}  // namespace syn::tests

@@ -1,0 +1,280 @@
+// What a trainer promises: the same bits for any number of threads and any packing, sums over calls, memory as estimated, nothing
+// allocated in a step, and a clean state after a cancel or a gradient that is not finite.
+#include <malloc.h>
+
+#include <atomic>
+#include <cmath>
+#include <thread>
+
+#include "tests/allocations.h"
+#include "tests/trainer_fixture.h"
+
+namespace syn::tests {
+namespace {
+
+constexpr int32_t kVocab = 131;
+
+syn_model_config gpt2(float dropout = 0) {
+  syn_model_config c = small_config(SYN_GPT2, kVocab, 96, 2, 3, 3, 32, 128, 140, true);
+  c.dropout = dropout;
+  return c;
+}
+syn_model_config llama() { return small_config(SYN_LLAMA, kVocab, 64, 2, 4, 2, 24, 96, 140, false); }
+
+const TrainingBatch& ragged() {
+  static const TrainingBatch batch({65, 1, 140, 64, 2, 63, 130}, kVocab, Training::kSoftRows);
+  return batch;
+}
+
+int64_t allocated_bytes() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
+void train(Training& t, int steps) {
+  for (int i = 0; i < steps; ++i) {
+    t.accumulate(ragged());
+    t.apply();
+  }
+}
+
+TEST(Trainer, ThreadsDoNotChangeABit) {
+  for (const auto& config : {gpt2(0.1f), llama()}) {
+    Training one(SYN_BACKEND_CPU, config, ragged(), 1);
+    train(one, 3);
+    for (const int threads : {2, 3}) {
+      Training many(SYN_BACKEND_CPU, config, ragged(), threads);
+      train(many, 3);
+      EXPECT_EQ(one.all_weights(), many.all_weights()) << threads << " threads, family " << config.family;
+    }
+  }
+}
+
+TEST(Trainer, PackedSegmentsHaveTheBitsOfSeparateOnes) {
+  for (const auto& config : {gpt2(), llama()}) {
+    Training t(SYN_BACKEND_CPU, config, ragged(), 2);
+    const std::vector<double> packed = t.score(ragged()), logits = t.logits(ragged(), kVocab);
+    for (int32_t s = 0; s < ragged().segments(); ++s) {
+      const int32_t begin = ragged().offsets[static_cast<size_t>(s)], end = ragged().offsets[static_cast<size_t>(s) + 1];
+      TrainingBatch one({end - begin}, kVocab, 0);
+      one.tokens.assign(ragged().tokens.begin() + begin, ragged().tokens.begin() + end);
+      one.targets.assign(ragged().targets.begin() + begin, ragged().targets.begin() + end);
+      EXPECT_EQ(t.score(one), std::vector<double>(packed.begin() + begin, packed.begin() + end)) << "segment " << s;
+      EXPECT_EQ(t.logits(one, kVocab), std::vector<double>(logits.begin() + begin * kVocab, logits.begin() + end * kVocab));
+    }
+  }
+}
+
+TEST(Trainer, PermutingTheRecordsPermutesTheLosses) {
+  const TrainingBatch ab({50, 70}, kVocab, 0);
+  TrainingBatch ba({70, 50}, kVocab, 0);
+  const auto swap = [](const std::vector<int32_t>& x) {
+    std::vector<int32_t> out(x.begin() + 50, x.end());
+    out.insert(out.end(), x.begin(), x.begin() + 50);
+    return out;
+  };
+  ba.tokens = swap(ab.tokens);
+  ba.targets = swap(ab.targets);
+  Training t(SYN_BACKEND_CPU, gpt2(), ragged(), 2);
+  const std::vector<double> first = t.score(ab), second = t.score(ba);
+  EXPECT_EQ(std::vector<double>(first.begin() + 50, first.end()), std::vector<double>(second.begin(), second.begin() + 70));
+  EXPECT_EQ(std::vector<double>(first.begin(), first.begin() + 50), std::vector<double>(second.begin() + 70, second.end()));
+}
+
+TEST(Trainer, CpuFollowsTheReferenceThroughDropoutAndSoftTargets) {
+  for (const auto& config : {gpt2(0.2f), llama()}) {
+    Training ref(SYN_BACKEND_REF, config, ragged()), cpu(SYN_BACKEND_CPU, config, ragged(), 2);
+    const double a = ref.accumulate(ragged(), 1).sum, b = cpu.accumulate(ragged(), 1).sum;
+    EXPECT_NEAR(b / a, 1, 1e-6);
+    const std::vector<double> exact = ref.all_gradients(), got = cpu.all_gradients();
+    double scale = 0, error = 0;
+    for (size_t i = 0; i < exact.size(); ++i) {
+      scale = std::max(scale, std::fabs(exact[i]));
+      error = std::max(error, std::fabs(exact[i] - got[i]));
+    }
+    EXPECT_LE(error, 5e-5 * scale);
+    EXPECT_GT(scale, 0);
+  }
+}
+
+TEST(Trainer, GradientsAddUpOverCalls) {
+  const TrainingBatch first({40, 60}, kVocab, 0, 1), second({80}, kVocab, 0, 2);
+  TrainingBatch both = first;
+  both.tokens.insert(both.tokens.end(), second.tokens.begin(), second.tokens.end());
+  both.targets.insert(both.targets.end(), second.targets.begin(), second.targets.end());
+  both.soft_row.insert(both.soft_row.end(), second.soft_row.begin(), second.soft_row.end());
+  both.offsets.push_back(180);
+  Training apart(SYN_BACKEND_REF, llama(), both), together(SYN_BACKEND_REF, llama(), both);
+  const syn_loss a = apart.accumulate(first, 0), b = apart.accumulate(second, 1), whole = together.accumulate(both);
+  EXPECT_EQ(a.targets + b.targets, whole.targets);
+  EXPECT_NEAR(a.sum + b.sum, whole.sum, 1e-10 * whole.sum);
+  const std::vector<double> x = apart.all_gradients(), y = together.all_gradients();
+  for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], 1e-12);
+}
+
+TEST(Trainer, DropoutDependsOnStepAndMicroAndIsOffWhenScoring) {
+  Training t(SYN_BACKEND_CPU, gpt2(0.3f), ragged());
+  const double a = t.accumulate(ragged(), 0).sum, again = t.accumulate(ragged(), 0).sum, other = t.accumulate(ragged(), 1).sum;
+  EXPECT_EQ(a, again);
+  EXPECT_NE(a, other);
+  syn_error e = fresh_error();
+  must(syn_trainer_set_step(t.trainer(), 7, &e), e);
+  EXPECT_NE(a, t.accumulate(ragged(), 0).sum);
+  Training without(SYN_BACKEND_CPU, gpt2(0), ragged());
+  EXPECT_EQ(t.score(ragged()), without.score(ragged()));
+  TrainingBatch hard = ragged();
+  hard.soft_row.assign(hard.soft_row.size(), -1);
+  double sum = 0;
+  for (const double nll : without.score(hard)) sum += nll;
+  EXPECT_EQ(without.accumulate(hard).sum, sum);
+}
+
+TEST(Trainer, LossFallsWhenTrainedOnOneBatch) {
+  for (const int32_t backend : {SYN_BACKEND_CPU, SYN_BACKEND_REF}) {
+    const TrainingBatch batch({30, 20}, kVocab, 0);
+    Training t(backend, llama(), batch);
+    const double before = t.accumulate(batch).sum;
+    t.apply(1e-2);
+    for (int i = 0; i < 30; ++i) {
+      t.accumulate(batch);
+      t.apply(1e-2);
+    }
+    EXPECT_LT(t.accumulate(batch).sum, 0.5 * before) << "backend " << backend;
+  }
+}
+
+TEST(Trainer, ResumingFromSavedStateIsBitwise) {
+  Training whole(SYN_BACKEND_CPU, gpt2(0.1f), ragged(), 2), first(SYN_BACKEND_CPU, gpt2(0.1f), ragged(), 2);
+  train(whole, 6);
+  train(first, 3);
+  Training second(SYN_BACKEND_CPU, gpt2(0.1f), ragged(), 1);
+  syn_error e = fresh_error();
+  for (int32_t i = 0; i < first.tensors(); ++i) {
+    second.set_weights(i, first.weights(i));
+    for (const int32_t state : {SYN_STATE_MOMENT1, SYN_STATE_MOMENT2}) {
+      const std::vector<double> x = first.state(state, i);
+      must(syn_trainer_write(second.trainer(), state, i, SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
+    }
+  }
+  must(syn_trainer_set_step(second.trainer(), syn_trainer_step(first.trainer()), &e), e);
+  train(second, 3);
+  EXPECT_EQ(whole.all_weights(), second.all_weights());
+  EXPECT_EQ(syn_trainer_step(second.trainer()), 6);
+}
+
+TEST(Trainer, AGradientThatIsNotFiniteChangesNothing) {
+  Training t(SYN_BACKEND_CPU, gpt2(), ragged());
+  train(t, 1);
+  std::vector<double> broken = t.weights(0);
+  const double kept = broken[0];
+  broken[0] = NAN;
+  t.set_weights(0, broken);
+  t.accumulate(ragged());
+  const syn_update update = t.apply();
+  EXPECT_EQ(update.skipped, 1);
+  EXPECT_EQ(update.step, 1);
+  broken[0] = kept;
+  t.set_weights(0, broken);
+  t.accumulate(ragged());
+  const syn_update healthy = t.apply();
+  EXPECT_EQ(healthy.skipped, 0);
+  EXPECT_TRUE(std::isfinite(healthy.grad_norm));
+  for (const double w : t.all_weights()) ASSERT_TRUE(std::isfinite(w));
+}
+
+TEST(Trainer, ACancelledCallLeavesTheHandleUsableAndNoHalfGradient) {
+  Training t(SYN_BACKEND_CPU, gpt2(), ragged(), 2), fresh(SYN_BACKEND_CPU, gpt2(), ragged(), 2);
+  t.accumulate(ragged());
+  syn_trainer_cancel(t.trainer());
+  syn_loss loss = {};
+  loss.size = sizeof loss;
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_CANCELLED, syn_trainer_accumulate(t.trainer(), ragged().tokens.data(), ragged().targets.data(), nullptr, ragged().count(),
+                                                  ragged().offsets.data(), ragged().segments(), 0, &loss, &e));
+  t.accumulate(ragged());
+  fresh.accumulate(ragged());
+  EXPECT_EQ(t.all_gradients(), fresh.all_gradients());
+}
+
+TEST(Trainer, ACancelFromAnotherThreadEndsARunningCall) {
+  const TrainingBatch large({140, 140, 140, 140}, kVocab, 0);
+  Training t(SYN_BACKEND_REF, gpt2(), large);  // slow enough to be caught in the middle
+  std::atomic<bool> done{false};
+  std::thread canceller([&] {
+    while (!done.load()) {
+      syn_trainer_cancel(t.trainer());
+      std::this_thread::yield();
+    }
+  });
+  std::vector<double> nll(large.tokens.size());
+  syn_error e = fresh_error();
+  const syn_status status = syn_trainer_score(t.trainer(), large.tokens.data(), large.targets.data(), large.count(), large.offsets.data(),
+                                              large.segments(), nll.data(), &e);
+  done.store(true);
+  canceller.join();
+  EXPECT_EQ(SYN_CANCELLED, status);
+}
+
+TEST(Trainer, AStepAllocatesNothingAfterTheFirst) {
+  if (!allocations_are_counted()) GTEST_SKIP() << "a sanitizer owns the allocator";
+  for (const auto& config : {gpt2(0.1f), llama()}) {
+    Training t(SYN_BACKEND_CPU, config, ragged(), 2);
+    const TrainingBatch shorter({33, 64}, kVocab, Training::kSoftRows);
+    train(t, 1);
+    const int64_t before = allocations();
+    train(t, 2);
+    t.accumulate(shorter);  // another number of rows: no new kernel, no new memory
+    t.apply();
+    EXPECT_EQ(allocations() - before, 0) << "family " << config.family;
+  }
+}
+
+TEST(Trainer, TheEstimateIsWhatIsAllocated) {
+  const DeviceHandle device = make_device(SYN_BACKEND_CPU);
+  const syn_model_config c = gpt2(0.1f);
+  syn_trainer_params p = trainer_params(4096, 64);
+  syn_memory training = {}, inference = {};
+  training.size = inference.size = sizeof training;
+  syn_error e = fresh_error();
+  must(syn_trainer_estimate(device.get(), &c, &p, &training, &e), e);
+  p.inference = 1;
+  must(syn_trainer_estimate(device.get(), &c, &p, &inference, &e), e);
+  EXPECT_GT(training.parameters, 0);
+  EXPECT_EQ(training.gradients, training.parameters);
+  EXPECT_EQ(training.moments, 2 * training.parameters);
+  EXPECT_EQ(training.total, training.parameters + training.gradients + training.moments + training.activations + training.workspace);
+  EXPECT_EQ(inference.gradients + inference.moments, 0);
+  EXPECT_LT(inference.activations, training.activations);
+  if (!allocations_are_counted()) return;
+  p.inference = 0;
+  const ModelHandle model = make_model(device.get(), c);
+  const int64_t before = allocated_bytes();
+  const TrainerHandle trainer = make_trainer(model.get(), p);
+  const int64_t regions = training.total - training.parameters, used = allocated_bytes() - before;
+  EXPECT_GE(used, regions);
+  EXPECT_LT(used, regions + regions / 50 + (1 << 20));
+}
+
+TEST(Trainer, TooMuchMemoryIsAStatusWithTheBytesWanted) {
+  const DeviceHandle device = make_device(SYN_BACKEND_CPU);
+  const ModelHandle model = make_model(device.get(), gpt2());
+  syn_trainer_params p = trainer_params(int64_t{1} << 26, 64);
+  syn_model_config huge = gpt2();
+  huge.width = 65536;
+  huge.heads = huge.kv_heads = 512;
+  huge.head_dim = 128;
+  huge.layers = 1000;
+  huge.ffn = 1 << 18;
+  syn_memory memory = {};
+  memory.size = sizeof memory;
+  syn_error e = fresh_error();
+  ASSERT_EQ(SYN_OK, syn_trainer_estimate(device.get(), &huge, &p, &memory, &e)) << e.message;
+  EXPECT_GT(memory.total, int64_t{1} << 44);
+  syn_model* out = nullptr;
+  EXPECT_EQ(SYN_OUT_OF_MEMORY, syn_model_create(device.get(), &huge, 1, &out, &e));
+  EXPECT_EQ(out, nullptr);
+  EXPECT_EQ(e.wanted, memory.parameters);
+}
+
+}  // namespace
+}  // namespace syn::tests
