@@ -84,7 +84,7 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
             float* out) {
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
   for (int32_t t = 0; t < count; t += kKeyBlock) {
-    const float* const block = keys + t / kKeyBlock * a.block_stride;
+    const float* const block = keys + a.at(t);
     for (int32_t g = 0; g < group; ++g) score_block(q + g * dim, block, dim, a.scale, score + g * a.positions + t);
   }
   for (int32_t g = 0; g < group; ++g) {
@@ -93,7 +93,7 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
   }
   for (int32_t t = 0; t < count; t += kKeyBlock) {
     const int32_t rows = count - t < kKeyBlock ? count - t : kKeyBlock;
-    const float* const block = values + t / kKeyBlock * a.block_stride;
+    const float* const block = values + a.at(t);
     for (int32_t g = 0; g < group; ++g) add_block(score + g * a.positions + t, block, rows, dim, out + g * dim);
   }
 }
@@ -108,8 +108,9 @@ void attention_decode(Exec& exec, const AttentionDecode<float>& a) {
     const float* const q = a.qkv + r * width;
     const float* const k = q + (a.heads + h) * dim;
     float *const keys = a.keys_of(a.slot[r], h), *const values = a.values_of(a.slot[r], h);
-    const int64_t last = a.position[r] / kKeyBlock * a.block_stride;
-    append(k, k + int64_t{a.kv_heads} * dim, a.position[r] % kKeyBlock, dim, keys + last, values + last);
+    const int32_t lane = a.position[r] % kKeyBlock;
+    const int64_t last = a.at(a.position[r] - lane);
+    append(k, k + int64_t{a.kv_heads} * dim, lane, dim, keys + last, values + last);
     attend(a, q + h * group * dim, keys, values, a.position[r] + 1, a.scores + thread * group * a.positions,
            a.out + (r * a.heads + h * group) * dim);
   });

@@ -25,7 +25,7 @@ typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Shape& s, int32_t s
   b.up = arena.take<Real>(n * s.up_width());
   b.activated = arena.take<Real>(n * s.ffn);
   b.logits = arena.take<Real>(n * s.vocab);
-  b.scores = arena.take<Real>(threads * (s.heads / s.kv_heads) * key_blocks(s.context) * kKeyBlock);
+  b.scores = arena.take<Real>(threads * (s.heads / s.kv_heads) * cached_positions(s.context));
   b.rope = arena.take<Real>(s.gpt2 ? 0 : int64_t{s.context} * s.head_dim);
   return b;
 }
@@ -90,8 +90,9 @@ void Decoder<Real>::attention(Exec& exec, const DecodeRows& rows, int32_t layer)
   a.position = rows.position;
   a.cache = cache_.of_layer(layer);
   a.slot_stride = cache_.slot_stride();
-  a.block_stride = cache_.block_stride();
-  a.positions = key_blocks(s.context) * kKeyBlock;
+  a.page_stride = cache_.page_stride();
+  a.positions = cached_positions(s.context);
+  a.page = cache_page(s.context);
   a.rows = rows.rows;
   a.heads = s.heads;
   a.kv_heads = s.kv_heads;

@@ -10,12 +10,11 @@ namespace {
 
 // One key/value head of one slot: element c at position t.
 struct Head {
-  double *keys_, *values_;
-  int64_t block_stride;
-  int32_t head_dim;
+  const AttentionDecode<double>& a;
+  double *keys, *values;
 
-  double& key(int64_t t, int32_t c) const { return keys_[t / kKeyBlock * block_stride + c * kKeyBlock + t % kKeyBlock]; }
-  double& value(int64_t t, int32_t c) const { return values_[t / kKeyBlock * block_stride + t % kKeyBlock * head_dim + c]; }
+  double& key(int64_t t, int32_t c) const { return keys[a.at(t - t % kKeyBlock) + c * kKeyBlock + t % kKeyBlock]; }
+  double& value(int64_t t, int32_t c) const { return values[a.at(t) + c]; }
 };
 
 void attend(const AttentionDecode<double>& a, const double* q, const Head& head, int64_t p, double* score, double* out) {
@@ -45,7 +44,7 @@ void attention_decode(Exec& exec, const AttentionDecode<double>& a) {
     const double* const v = k + static_cast<int64_t>(a.kv_heads) * a.head_dim;
     double* const score = a.scores + static_cast<int64_t>(thread) * group * a.positions;
     for (int32_t h = 0; h < a.heads; ++h) {
-      const Head head{a.keys_of(a.slot[r], h / group), a.values_of(a.slot[r], h / group), a.block_stride, a.head_dim};
+      const Head head{a, a.keys_of(a.slot[r], h / group), a.values_of(a.slot[r], h / group)};
       const int64_t at = static_cast<int64_t>(h / group) * a.head_dim, own = static_cast<int64_t>(h) * a.head_dim;
       for (int32_t c = 0; c < a.head_dim; ++c) {
         head.key(a.position[r], c) = k[at + c];

@@ -44,7 +44,12 @@ TEST_P(NormForms, ForwardAndBackwardMatchTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Norm, NormForms,
                          testing::Values(NormForm{384, true, true, 0}, NormForm{48, false, true, 0.25}, NormForm{72, true, false, 0},
-                                         NormForm{8, false, false, 0}, NormForm{200, true, true, 0.1}));
+                                         NormForm{8, false, false, 0}, NormForm{200, true, true, 0.1}),
+                         [](const auto& info) {
+                           const NormForm& f = info.param;
+                           return std::string(f.layer_norm ? "Layer" : "Rms") + std::to_string(f.width) + (f.branch ? "Branch" : "") +
+                                  (f.dropout > 0 ? "Dropout" : "");
+                         });
 
 TEST(Rope, TurnsLikeTheReferenceAndBack) {
   const TestSegments s({40, 1, 90});

@@ -181,19 +181,20 @@ class Subject {
   }
 
   // Largest difference of a weight after the steps, as a part of what it may be. clipped: by what the first gradient was scaled.
-  double worst_step(const Bars& bars, double clipped) {
+  double worst_step(const Bars& bars, double clipped, bool allowance) {
+    const auto& rates = g_.json.at("optimizer").at("lr").items;
     double worst = 0, moved = 0;
-    for (const Json& lr : g_.json.at("optimizer").at("lr").items) moved += lr.number;
+    for (const Json& lr : rates) moved += 2 * lr.number * static_cast<double>(rates.size());
     const double epsilon = g_.json.at("optimizer").at("eps").number;
     for (size_t i = 0; i < names_.size(); ++i) {
       const std::vector<double>&expected = g_.at("step3." + names_[i]), &gradient = g_.at("grad." + names_[i]);
       std::vector<double> x(expected.size());
       syn_error e = fresh_error();
       must(syn_model_read(model_.get(), static_cast<int32_t>(i), SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
-      const double rounding = bars.gradients * largest(gradient) * clipped;
+      const double rounding = bars.gradients * largest(gradient) * clipped, bar = bars.steps * largest(expected);
       for (size_t j = 0; j < x.size(); ++j) {
         const double steep = rounding / (std::fabs(gradient[j]) * clipped + epsilon);
-        note(i, std::fabs(x[j] - expected[j]) / (bars.steps * largest(expected) + moved * std::min(2.0, steep)), worst);
+        note(i, std::fabs(x[j] - expected[j]) / (bar + (allowance ? moved * std::min(1.0, steep) : 0)), worst);
       }
     }
     return worst;
@@ -252,7 +253,8 @@ void check_parity(int32_t backend, const Bars& bars) {
       EXPECT_EQ(update.step, static_cast<int64_t>(step) + 1);
     }
     const double norm = g.at("step_norm")[0], clip = g.json.at("optimizer").at("clip").number;
-    EXPECT_LE(fresh.worst_step(bars, norm > clip ? clip / norm : 1), 1) << fresh.worst_name();
+    const bool exact = backend == SYN_BACKEND_REF && g.config.at("model_type").text == "gpt2";
+    EXPECT_LE(fresh.worst_step(bars, norm > clip ? clip / norm : 1, !exact), 1) << fresh.worst_name();
   }
 }
 

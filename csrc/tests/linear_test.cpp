@@ -35,7 +35,11 @@ TEST_P(LinearForms, AllDirectionsMatchTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Linear, LinearForms,
                          testing::Values(Form{1, 64, 64, false}, Form{33, 48, 16, true}, Form{64, 211, 192, false}, Form{130, 72, 500, true},
-                                         Form{300, 97, 48, false}, Form{31, 1000, 8, false}));
+                                         Form{300, 97, 48, false}, Form{31, 1000, 8, false}),
+                         [](const auto& info) {
+                           const Form& f = info.param;
+                           return std::to_string(f.rows) + "x" + std::to_string(f.in) + "to" + std::to_string(f.out) + (f.in_out ? "conv" : "");
+                         });
 
 // A row's bits depend on that row alone: what makes a patient the same patient in any batch.
 TEST(Linear, ARowAloneHasTheBitsOfTheRowInABatch) {

@@ -266,7 +266,7 @@ func nearWithSlack(t *testing.T, name string, x, golden []float64, bar float64, 
 			needed++
 		}
 	}
-	if needed > 1+len(x)/1000 {
+	if needed > 1+len(x)/4096 {
 		t.Errorf("%s: %d of %d elements miss the bar of %g", name, needed, len(x), bar)
 	}
 }

@@ -21,6 +21,9 @@ const (
 // LoadModel makes a model of a checkpoint folder, ours or one that transformers saved: the shape of its config.json, the
 // weights of its model.safetensors. fresh.Seed does not matter, as every weight is read.
 func LoadModel(d *Device, folder string, fresh Fresh) (*Model, error) {
+	if err := checkpoint.CheckSums(folder); err != nil {
+		return nil, err
+	}
 	config, err := checkpoint.ReadConfig(filepath.Join(folder, ConfigFile))
 	if err != nil {
 		return nil, err

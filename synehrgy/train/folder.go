@@ -29,7 +29,13 @@ func replaceFolder(target string, fill func(tmp string) error) error {
 			return fmt.Errorf("%s cannot be written: %w", target, err)
 		}
 	}
-	if err := checkpoint.WriteDir(next, fill); err != nil {
+	err := checkpoint.WriteDir(next, func(tmp string) error {
+		if err := fill(tmp); err != nil {
+			return err
+		}
+		return checkpoint.WriteSums(tmp)
+	})
+	if err != nil {
 		return err
 	}
 	if err := os.Rename(target, previous); err != nil && !errors.Is(err, fs.ErrNotExist) {

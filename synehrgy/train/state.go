@@ -208,6 +208,9 @@ func (s *state) compatible(o *Options) error {
 
 // restore puts the weights, the moments and the count of updates of a folder into the trainer, and the data to their place.
 func (r *run) restore(folder string) error {
+	if err := checkpoint.CheckSums(folder); err != nil {
+		return err
+	}
 	if err := r.model.ReadWeights(filepath.Join(folder, engine.WeightsFile)); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -284,7 +285,9 @@ func TestADamagedCheckpointIsASentence(t *testing.T) {
 			whole, err := os.ReadFile(path)
 			require.NoError(t, err)
 			defer os.WriteFile(path, whole, 0o600)
-			for _, damage := range [][]byte{whole[:len(whole)/2], {}} {
+			flipped := bytes.Clone(whole)
+			flipped[len(flipped)-9] ^= 1
+			for _, damage := range [][]byte{whole[:len(whole)/2], {}, flipped} {
 				require.NoError(t, os.WriteFile(path, damage, 0o600))
 				_, err := Run(t.Context(), o)
 				var input *fault.Input
