@@ -56,6 +56,9 @@ func (p *pipeline) report(ctx context.Context) (facts, error) {
 			TokensPerSecond: stats.TokensPerSecond, MaskedMass: stats.MaskedMass,
 		},
 	}
+	if err := report.WritePatients(p.directory.Path(PictureFile), *examples); err != nil {
+		return nil, err
+	}
 	return nil, report.Write(p.directory.Path(ReportFile), page)
 }
 

@@ -24,6 +24,7 @@ const (
 	SyntheticDir  = "synthetic"
 	EvaluationDir = "evaluation"
 	ReportFile    = "report.html"
+	PictureFile   = "patients.svg" // a synthetic patient, beside a simulated one where the cohort is simulated
 	ManifestFile  = "manifest.json"
 	MetricsFile   = "metrics.jsonl"
 	LogFile       = "log.jsonl"

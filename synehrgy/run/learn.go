@@ -99,11 +99,28 @@ func (l *lines) Line(v any) error {
 		return err
 	}
 	if l.file == nil {
-		if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		if err := l.open(); err != nil {
 			return err
 		}
 	}
 	_, err = l.file.Write(append(text, '\n'))
+	return err
+}
+
+// open appends to the file, on a new line where a killed process left half of one.
+func (l *lines) open() (err error) {
+	if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
+		return err
+	}
+	info, err := l.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	last := make([]byte, 1)
+	if _, err := l.file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
+		return err
+	}
+	_, err = l.file.Write([]byte{'\n'})
 	return err
 }
 
