@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -158,10 +157,4 @@ func table(rows [][2]string) []string {
 		lines[i] = r[0] + strings.Repeat(" ", width-len([]rune(r[0]))+2) + r[1]
 	}
 	return lines
-}
-
-// exists tells whether a path is there.
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
