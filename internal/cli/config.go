@@ -31,11 +31,7 @@ var flagKeys = map[string]string{
 
 // load puts the configuration of a command together.
 func (a *app) load(cmd *cobra.Command) (run.Config, error) {
-	return a.loadOver(cmd, run.DefaultConfig())
-}
-
-// loadOver does so over other defaults than the usual ones.
-func (a *app) loadOver(cmd *cobra.Command, defaults run.Config) (run.Config, error) {
+	defaults := run.DefaultConfig()
 	known, err := flatten(defaults)
 	if err != nil {
 		return run.Config{}, err

@@ -209,7 +209,7 @@ func (a *app) demo() *cobra.Command {
 		Short: "The whole job on simulated patients, a few minutes; ends at DIR/report.html",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, err := a.loadOver(cmd, run.DemoConfig())
+			config, err := a.load(cmd)
 			if err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ type Config struct {
 
 // DefaultConfig draws from the distribution of the model itself: every filter of likely tokens takes rare codes away first.
 func DefaultConfig() Config {
-	return Config{Seed: 1, Slots: 64, MaxTokens: 8192, Temperature: 1, TopP: 1}
+	return Config{Seed: 1, Slots: 64, MaxTokens: 32768, Temperature: 1, TopP: 1}
 }
 
 // Validate returns a *fault.Usage that names the first setting that makes no sense.

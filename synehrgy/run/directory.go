@@ -31,6 +31,9 @@ const (
 	lockFile      = ".lock"
 )
 
+// DemoPatients is the size of the simulated cohort of demo: with it the default model is done in a few minutes on two cores.
+const DemoPatients = 2000
+
 // Directory is a run directory that this process alone may change.
 type Directory struct {
 	path string

@@ -46,7 +46,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Family: checkpoint.GPT2, Width: 128, Layers: 3, Heads: 4, Tied: true, InitStd: 0.02,
-		BatchTokens: 4096, Accumulate: 1, Epochs: 20,
+		BatchTokens: 4096, Accumulate: 1, Epochs: 12,
 		LearningRate: 2e-3, Warmup: 50, Schedule: Cosine, FinalRate: 0.1, WeightDecay: 0.1, Betas: [2]float64{0.9, 0.95}, Epsilon: 1e-8,
 		Clip: 1, Dropout: 0.1, Patience: 4, Seed: 1,
 	}
