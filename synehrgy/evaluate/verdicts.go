@@ -81,6 +81,9 @@ func signed(e estimate, sign float64) estimate {
 	return out
 }
 
+// below tells whether a difference that could not be told from nothing is at least known to be small.
+func below(e estimate, limit float64) bool { return signed(e, -1).above(-limit, verdictLevel) }
+
 func reason(es ...estimate) string {
 	for _, e := range es {
 		if !e.defined() {
@@ -103,8 +106,12 @@ func distance(id, what, metric string, by estimates) Verdict {
 	excess := s.minus(c)
 	numbers := fmt.Sprintf("(KS %s, ceiling %s)", short(s.value), short(c.value))
 	switch {
-	case excess.value <= 0.02 || !excess.above(0, verdictLevel):
+	case excess.value <= 0.02:
 		v.State, v.Text = statePass, fmt.Sprintf("%s: as near to the training patients as real patients are %s.", what, numbers)
+	case !excess.above(0, verdictLevel) && below(excess, 0.1):
+		v.State, v.Text = statePass, fmt.Sprintf("%s: not distinguishable from real patients %s.", what, numbers)
+	case !excess.above(0, verdictLevel):
+		v.State, v.Text = stateBlind, fmt.Sprintf("%s: not judged, too few patients to tell whether they are farther from the training patients than real ones %s.", what, numbers)
 	case excess.value > 0.1:
 		v.State, v.Text = stateFail, fmt.Sprintf("%s: far from the training patients %s.", what, numbers)
 	default:
@@ -129,8 +136,12 @@ func utilityVerdict(c *chapter) Verdict {
 		v.State, v.Text = stateFail, fmt.Sprintf("Utility: a model trained on the synthetic patients does not beat a coin %s.", numbers)
 	case independent.defined() && !s.minus(independent).above(0, verdictLevel):
 		v.State, v.Text = stateFail, fmt.Sprintf("Utility: a model trained on the synthetic patients is no better than one trained on independent marginals, %s %s.", short(independent.value), numbers)
-	case gap.value <= 0.02 || !gap.above(0, verdictLevel):
-		v.State, v.Text = statePass, fmt.Sprintf("Utility: trained on synthetic patients is not distinguishably worse than trained on real ones, or by no more than 0.02 %s.", numbers)
+	case gap.value <= 0.02:
+		v.State, v.Text = statePass, fmt.Sprintf("Utility: training on synthetic patients costs no more than 0.02 of AUROC %s.", numbers)
+	case !gap.above(0, verdictLevel) && below(gap, 0.1):
+		v.State, v.Text = statePass, fmt.Sprintf("Utility: training on synthetic patients is not distinguishable from training on real ones %s.", numbers)
+	case !gap.above(0, verdictLevel):
+		v.State, v.Text = stateBlind, fmt.Sprintf("Utility: not judged, too few deaths among the held-out patients to tell whether training on synthetic patients costs anything %s.", numbers)
 	default:
 		v.State, v.Text = stateWarn, fmt.Sprintf("Utility: training on synthetic patients costs %s of AUROC %s.", short(gap.value), numbers)
 	}
