@@ -37,6 +37,16 @@ type Variable struct {
 	Categories []string     `json:"categories,omitempty"`
 }
 
+// NewNumber describes a number with a physical range.
+func NewNumber(name, title, unit string, decimals int, low, high float64) Variable {
+	return Variable{Name: name, Title: title, Unit: unit, Kind: Number, Decimals: decimals, Low: Bound(low), High: Bound(high)}
+}
+
+// NewCategory describes a choice between categories.
+func NewCategory(name, title string, categories ...string) Variable {
+	return Variable{Name: name, Title: title, Kind: Category, Categories: categories}
+}
+
 // LabelDef describes one label.
 type LabelDef struct {
 	Name string `json:"name"`

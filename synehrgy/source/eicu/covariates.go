@@ -15,12 +15,12 @@ func newSchema() ehr.Schema {
 	return ehr.Schema{
 		Source: "eicu",
 		Covariates: []ehr.Variable{
-			number("age", "Age (90 stands for > 89)", "years", 0, 0, oldest),
-			category("gender", "Gender", "female", "male", "other"),
-			category("ethnicity", "Ethnicity", "caucasian", "african_american", "hispanic", "asian", "native_american", "other"),
-			number("height", "Height at admission", "cm", 1, 50, 250),
-			number("weight", "Weight at admission", "kg", 1, 20, 400),
-			category("unit_type", "Type of the first unit", "cardiac_icu", "ccu-cticu", "csicu", "cticu", "med-surg_icu", "micu",
+			ehr.NewNumber("age", "Age (90 stands for > 89)", "years", 0, 0, oldest),
+			ehr.NewCategory("gender", "Gender", "female", "male", "other"),
+			ehr.NewCategory("ethnicity", "Ethnicity", "caucasian", "african_american", "hispanic", "asian", "native_american", "other"),
+			ehr.NewNumber("height", "Height at admission", "cm", 1, 50, 250),
+			ehr.NewNumber("weight", "Weight at admission", "kg", 1, 20, 400),
+			ehr.NewCategory("unit_type", "Type of the first unit", "cardiac_icu", "ccu-cticu", "csicu", "cticu", "med-surg_icu", "micu",
 				"neuro_icu", "sicu"),
 		},
 		Labels: []ehr.LabelDef{{Name: "in_hospital_death"}},

@@ -24,11 +24,11 @@ func newSchema() ehr.Schema {
 	return ehr.Schema{
 		Source: "mimic3",
 		Covariates: []ehr.Variable{
-			number("age", "Age at admission (90 stands for older)", "years", 0, 0, oldest),
-			category("gender", "Gender", "female", "male"),
-			category("ethnicity", "Ethnicity", "white", "black", "hispanic", "asian", "native", "other"),
-			category("insurance", "Insurance", "government", "medicaid", "medicare", "private", "self_pay"),
-			category("admission_type", "Admission type", "elective", "emergency", "newborn", "urgent"),
+			ehr.NewNumber("age", "Age at admission (90 stands for older)", "years", 0, 0, oldest),
+			ehr.NewCategory("gender", "Gender", "female", "male"),
+			ehr.NewCategory("ethnicity", "Ethnicity", "white", "black", "hispanic", "asian", "native", "other"),
+			ehr.NewCategory("insurance", "Insurance", "government", "medicaid", "medicare", "private", "self_pay"),
+			ehr.NewCategory("admission_type", "Admission type", "elective", "emergency", "newborn", "urgent"),
 		},
 		Labels:    []ehr.LabelDef{{Name: "in_hospital_death"}},
 		Systems:   []ehr.System{{Name: "ICD9CM", Kind: ehr.Diagnosis}, {Name: "ICD9Proc", Kind: ehr.Procedure}},
