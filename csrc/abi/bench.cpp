@@ -63,8 +63,18 @@ double attention(syn::Exec& exec, const syn::Ops<Real>& ops, const Shape& s, boo
     ops.attention_forward(exec, {qkv.data(), segments, heads, heads, s.head_dim, scale, out.data(), lse.data(), {}});
   };
   const auto run_backward = [&] {
-    ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), segments, heads, heads, s.head_dim, scale,
-                                  dqkv.data(), delta.data(), {}});
+    ops.attention_backward(exec, {qkv.data(),
+                                  out.data(),
+                                  lse.data(),
+                                  dout.data(),
+                                  segments,
+                                  heads,
+                                  heads,
+                                  s.head_dim,
+                                  scale,
+                                  dqkv.data(),
+                                  delta.data(),
+                                  {}});
   };
   run_forward();
   if (!backward) return best_seconds(repeats, run_forward);
@@ -77,7 +87,8 @@ double run(syn::Device& device, int32_t op, const Shape& s, int32_t repeats) {
   std::lock_guard<std::mutex> lock(device.busy);
   syn::Exec exec{device.pool, nullptr};
   const auto& ops = device.ops<Real>();
-  return op == SYN_BENCH_GEMM ? gemm(exec, ops, s, repeats) : attention(exec, ops, s, op == SYN_BENCH_ATTENTION_BACKWARD, repeats);
+  return op == SYN_BENCH_GEMM ? gemm(exec, ops, s, repeats)
+                              : attention(exec, ops, s, op == SYN_BENCH_ATTENTION_BACKWARD, repeats);
 }
 
 // Useful floating-point operations: the causal half of the scores, two products forward and five backward.
@@ -91,7 +102,8 @@ double operations(int32_t op, const Shape& s) {
 void check(int32_t op, const Shape& s, int32_t repeats) {
   constexpr int64_t kMost = int64_t{1} << 28;
   syn::require(op >= SYN_BENCH_GEMM && op <= SYN_BENCH_ATTENTION_BACKWARD, "op is not one of the three benchmarks");
-  syn::require(s.m > 0 && s.n > 0 && s.k > 0 && s.m < (1 << 24) && s.n < (1 << 24) && s.k < (1 << 24), "m, n or k is out of range");
+  syn::require(s.m > 0 && s.n > 0 && s.k > 0 && s.m < (1 << 24) && s.n < (1 << 24) && s.k < (1 << 24),
+               "m, n or k is out of range");
   syn::require(repeats > 0, "repeats is not positive");
   if (op == SYN_BENCH_GEMM) {
     syn::require(s.m * s.n <= kMost && s.m * s.k <= kMost && s.n * s.k <= kMost, "the matrices are too large");
@@ -105,8 +117,8 @@ void check(int32_t op, const Shape& s, int32_t repeats) {
 
 }  // namespace
 
-syn_status syn_bench(syn_device* device, int32_t op, int64_t m, int64_t n, int64_t k, int32_t head_dim, int32_t repeats, double* seconds,
-                     double* flop, syn_error* error) noexcept {
+syn_status syn_bench(syn_device* device, int32_t op, int64_t m, int64_t n, int64_t k, int32_t head_dim, int32_t repeats,
+                     double* seconds, double* flop, syn_error* error) noexcept {
   return syn::guard("syn_bench", error, [&] {
     syn::Device& on = *syn::object_of(device, "device");
     syn::require(seconds && flop, "seconds or flop is NULL");

@@ -22,7 +22,8 @@ void syn_model_config_init(syn_model_config* config) noexcept {
   config->init_std = 0.02f;
 }
 
-syn_status syn_model_create(syn_device* device, const syn_model_config* config, uint64_t seed, syn_model** out, syn_error* error) noexcept {
+syn_status syn_model_create(syn_device* device, const syn_model_config* config, uint64_t seed, syn_model** out,
+                            syn_error* error) noexcept {
   return syn::guard("syn_model_create", error, [&] {
     syn::require(out != nullptr, "out is NULL");
     *out = nullptr;
@@ -58,10 +59,12 @@ syn_status syn_model_tensor(const syn_model* model, int32_t index, syn_tensor* o
   });
 }
 
-syn_status syn_model_read(const syn_model* model, int32_t index, int32_t dtype, void* to, int64_t count, syn_error* error) noexcept {
+syn_status syn_model_read(const syn_model* model, int32_t index, int32_t dtype, void* to, int64_t count,
+                          syn_error* error) noexcept {
   return syn::guard("syn_model_read", error, [&] { syn::object_of(model, "model")->read(index, dtype, to, count); });
 }
 
-syn_status syn_model_write(syn_model* model, int32_t index, int32_t dtype, const void* from, int64_t count, syn_error* error) noexcept {
+syn_status syn_model_write(syn_model* model, int32_t index, int32_t dtype, const void* from, int64_t count,
+                           syn_error* error) noexcept {
   return syn::guard("syn_model_write", error, [&] { syn::object_of(model, "model")->write(index, dtype, from, count); });
 }

@@ -42,13 +42,15 @@ void syn_trainer_cancel(syn_trainer* trainer) noexcept {
   if (trainer && trainer->valid()) trainer->object()->cancel();
 }
 
-syn_status syn_trainer_soft_targets(syn_trainer* trainer, const int32_t* index, const float* weight, int32_t rows, syn_error* error) noexcept {
+syn_status syn_trainer_soft_targets(syn_trainer* trainer, const int32_t* index, const float* weight, int32_t rows,
+                                    syn_error* error) noexcept {
   return syn::guard("syn_trainer_soft_targets", error,
                     [&] { syn::object_of(trainer, "trainer")->soft_targets(index, weight, rows); });
 }
 
-syn_status syn_trainer_accumulate(syn_trainer* trainer, const int32_t* tokens, const int32_t* targets, const int32_t* soft_row, int64_t count,
-                                  const int32_t* offsets, int32_t segments, int32_t micro, syn_loss* out, syn_error* error) noexcept {
+syn_status syn_trainer_accumulate(syn_trainer* trainer, const int32_t* tokens, const int32_t* targets, const int32_t* soft_row,
+                                  int64_t count, const int32_t* offsets, int32_t segments, int32_t micro, syn_loss* out,
+                                  syn_error* error) noexcept {
   return syn::guard("syn_trainer_accumulate", error, [&] {
     const auto& t = syn::object_of(trainer, "trainer");
     syn::require(out != nullptr, "out is NULL");
@@ -66,15 +68,15 @@ syn_status syn_trainer_apply(syn_trainer* trainer, double lr, syn_update* out, s
   });
 }
 
-syn_status syn_trainer_score(syn_trainer* trainer, const int32_t* tokens, const int32_t* targets, int64_t count, const int32_t* offsets,
-                             int32_t segments, double* nll, syn_error* error) noexcept {
+syn_status syn_trainer_score(syn_trainer* trainer, const int32_t* tokens, const int32_t* targets, int64_t count,
+                             const int32_t* offsets, int32_t segments, double* nll, syn_error* error) noexcept {
   return syn::guard("syn_trainer_score", error, [&] {
     syn::object_of(trainer, "trainer")->score({tokens, targets, nullptr, count, offsets, segments}, nll);
   });
 }
 
-syn_status syn_trainer_logits(syn_trainer* trainer, const int32_t* tokens, int64_t count, const int32_t* offsets, int32_t segments,
-                              int32_t dtype, void* logits, syn_error* error) noexcept {
+syn_status syn_trainer_logits(syn_trainer* trainer, const int32_t* tokens, int64_t count, const int32_t* offsets,
+                              int32_t segments, int32_t dtype, void* logits, syn_error* error) noexcept {
   return syn::guard("syn_trainer_logits", error, [&] {
     syn::object_of(trainer, "trainer")->logits({tokens, nullptr, nullptr, count, offsets, segments}, dtype, logits);
   });
@@ -87,10 +89,13 @@ syn_status syn_trainer_read(const syn_trainer* trainer, int32_t state, int32_t i
 
 syn_status syn_trainer_write(syn_trainer* trainer, int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count,
                              syn_error* error) noexcept {
-  return syn::guard("syn_trainer_write", error, [&] { syn::object_of(trainer, "trainer")->write(state, index, dtype, from, count); });
+  return syn::guard("syn_trainer_write", error,
+                    [&] { syn::object_of(trainer, "trainer")->write(state, index, dtype, from, count); });
 }
 
-int64_t syn_trainer_step(const syn_trainer* trainer) noexcept { return trainer && trainer->valid() ? trainer->object()->step() : -1; }
+int64_t syn_trainer_step(const syn_trainer* trainer) noexcept {
+  return trainer && trainer->valid() ? trainer->object()->step() : -1;
+}
 
 syn_status syn_trainer_set_step(syn_trainer* trainer, int64_t step, syn_error* error) noexcept {
   return syn::guard("syn_trainer_set_step", error, [&] { syn::object_of(trainer, "trainer")->set_step(step); });

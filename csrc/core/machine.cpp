@@ -97,7 +97,8 @@ int machine_threads() {
   if (const char* asked = std::getenv("SYNEHRGY_THREADS"); asked && *asked) {
     char* end = nullptr;
     const long n = std::strtol(asked, &end, 10);
-    if (*end || n < 1 || n > kMostThreads) fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_THREADS is not a number from 1 to %d", kMostThreads);
+    if (*end || n < 1 || n > kMostThreads)
+      fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_THREADS is not a number from 1 to %d", kMostThreads);
     return static_cast<int>(n);
   }
   cpu_set_t set;

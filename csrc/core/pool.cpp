@@ -16,9 +16,7 @@ Pool::Pool(int threads) {
 
 Pool::~Pool() {
   stop_.store(true);
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-  }
+  { std::lock_guard<std::mutex> lock(mutex_); }
   wake_.notify_all();
   for (std::thread& t : workers_) t.join();
 }

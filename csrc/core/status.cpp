@@ -25,8 +25,8 @@ void fail_out_of_memory(const char* what, int64_t bytes) {
 
 void require_size(uint32_t found, size_t expected, const char* type) {
   if (found != expected)
-    fail(SYN_ABI_MISMATCH, "%s has size %u, this library expects %zu: call its _init function, or rebuild against this header", type,
-         found, expected);
+    fail(SYN_ABI_MISMATCH, "%s has size %u, this library expects %zu: call its _init function, or rebuild against this header",
+         type, found, expected);
 }
 
 syn_status report(syn_error* error, const char* where, syn_status code, const char* message, int64_t wanted) noexcept {

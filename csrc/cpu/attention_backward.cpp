@@ -114,7 +114,8 @@ Place place_of(const AttentionBackward<float>& a, const AttentionKernels& qkv, c
 // dk and dv of a block of keys; with_dq also adds the block's share of dq in memory, for the one-pass way.
 void key_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, const AttentionKernels& dout, int32_t segment,
                int32_t kv_head, int32_t kb, bool with_dq) {
-  alignas(64) float dk[kTile * kMaxHeadDim], dv[kTile * kMaxHeadDim], dq[kTile * kMaxHeadDim], p[kTile * kTile], ds[kTile * kTile];
+  alignas(64) float dk[kTile * kMaxHeadDim], dv[kTile * kMaxHeadDim], dq[kTile * kMaxHeadDim], p[kTile * kTile],
+      ds[kTile * kTile];
   Queries queries;
   Keys keys;
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim, blocks = blocks_of(a.segments, segment);
@@ -173,7 +174,8 @@ void deltas(Pool& pool, const AttentionBackward<float>& a) {
         for (int32_t i = 0; i < dim; i += 8) sum = _mm256_fmadd_ps(_mm256_loadu_ps(o + i), _mm256_loadu_ps(d + i), sum);
         alignas(32) float lane[8];
         _mm256_store_ps(lane, sum);
-        a.delta[int64_t{h} * rows + r] = ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+        a.delta[int64_t{h} * rows + r] =
+            ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
       }
   });
 }
@@ -206,11 +208,13 @@ void attention_backward(Exec& exec, const AttentionBackward<float>& a) {
   const int64_t keys = int64_t{a.segments.count} * a.kv_heads, queries = int64_t{a.segments.count} * a.heads;
   exec.pool.each(most * keys, [&](int64_t task, int) {  // a block of keys meets the queries after it: the first ones are longest
     const int32_t kb = static_cast<int32_t>(task / keys), segment = static_cast<int32_t>(task % keys) / a.kv_heads;
-    if (kb < blocks_of(a.segments, segment)) key_block(a, qkv, dout, segment, static_cast<int32_t>(task % keys) % a.kv_heads, kb, false);
+    if (kb < blocks_of(a.segments, segment))
+      key_block(a, qkv, dout, segment, static_cast<int32_t>(task % keys) % a.kv_heads, kb, false);
   });
   exec.pool.each(most * queries, [&](int64_t task, int) {
     const int32_t qb = most - 1 - static_cast<int32_t>(task / queries), segment = static_cast<int32_t>(task % queries) / a.heads;
-    if (qb < blocks_of(a.segments, segment)) query_block(a, qkv, dout, segment, static_cast<int32_t>(task % queries) % a.heads, qb);
+    if (qb < blocks_of(a.segments, segment))
+      query_block(a, qkv, dout, segment, static_cast<int32_t>(task % queries) % a.heads, qb);
   });
 }
 

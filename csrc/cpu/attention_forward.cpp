@@ -1,5 +1,5 @@
-// Causal attention over packed segments, forward (ops/attention.h): for each (segment, head, block of kTile queries) the blocks of
-// keys in ascending order, with the running maximum m and sum l of the online softmax in base 2:
+// Causal attention over packed segments, forward (ops/attention.h): for each (segment, head, block of kTile queries) the blocks
+// of keys in ascending order, with the running maximum m and sum l of the online softmax in base 2:
 //   m' = max(m, s),  o = o 2^(m-m') + 2^(s-m') v,  l = l 2^(m-m') + sum 2^(s-m');  out = o / l,  lse = (m + log2 l) ln 2
 // Determinism: a task is one thread's and its order is fixed. Memory traffic: q and out once, k and v once per block of queries,
 // from the caches; the scores never leave the first level.
@@ -71,7 +71,8 @@ void finish(const AttentionForward<float>& a, const Running& run, int32_t head, 
   }
 }
 
-void query_block(const AttentionForward<float>& a, const AttentionKernels& kernels, int32_t segment, int32_t head, int32_t block) {
+void query_block(const AttentionForward<float>& a, const AttentionKernels& kernels, int32_t segment, int32_t head,
+                 int32_t block) {
   alignas(64) float queries[kMaxHeadDim * kTile], pad_k[kTile * kMaxHeadDim], pad_v[kTile * kMaxHeadDim], tile[kTile * kTile];
   Running run;
   const HeadColumns c = head_columns(a, head);

@@ -16,9 +16,7 @@ SYN_SIMD IntVec multiply(IntVec a, IntVec b) { return _mm512_mul_epu32(a, b); }
 SYN_SIMD IntVec upper(IntVec a) { return _mm512_srli_epi64(a, 32); }
 SYN_SIMD IntVec exclusive(IntVec a, IntVec b) { return _mm512_xor_si512(a, b); }
 SYN_SIMD IntVec plus(IntVec a, IntVec b) { return _mm512_add_epi64(a, b); }
-SYN_SIMD void store_low(uint32_t* p, IntVec a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi64_epi32(a));
-}
+SYN_SIMD void store_low(uint32_t* p, IntVec a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi64_epi32(a)); }
 #else
 constexpr int kBlocks = 4;
 SYN_SIMD IntVec wide(uint64_t x) { return _mm256_set1_epi64x(static_cast<int64_t>(x)); }

@@ -18,7 +18,7 @@ SYN_SIMD void add_to(float* y, const float* x, int64_t n) {
   each_vector(n, [&](int64_t i, auto part) { store(y + i, part, load(y + i, part) + load(x + i, part)); });
 }
 
-constexpr float kGeluA = 1.5957691216f;            // 2 sqrt(2 / pi)
+constexpr float kGeluA = 1.5957691216f;  // 2 sqrt(2 / pi)
 constexpr float kGeluB = 1.5957691216f * 0.044715f;
 
 // x sigmoid(u), u = 2 sqrt(2/pi) (x + 0.044715 x^3): the tanh form of GELU without a tanh.

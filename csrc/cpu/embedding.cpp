@@ -7,9 +7,9 @@
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
-constexpr int32_t kRows = 64;    // rows of a forward task
-constexpr int32_t kIds = 32;     // ids of a backward task
-constexpr int32_t kColumns = 64; // columns summed at a time
+constexpr int32_t kRows = 64;     // rows of a forward task
+constexpr int32_t kIds = 32;      // ids of a backward task
+constexpr int32_t kColumns = 64;  // columns summed at a time
 
 // The rows order[begin..end) of one column block into table, in pieces.
 void sum_rows(const EmbeddingBackward<float>& a, int32_t begin, int32_t end, int32_t column, int32_t columns, float* table) {

@@ -1,5 +1,5 @@
-// Packing, tiling and the epilogue around the generated kernels. libxsmm thinks in columns: a row-major y[r,n] is its column-major
-// n x r matrix, so W's panel is its first operand (n contiguous) and x its second.
+// Packing, tiling and the epilogue around the generated kernels. libxsmm thinks in columns: a row-major y[r,n] is its
+// column-major n x r matrix, so W's panel is its first operand (n contiguous) and x its second.
 //
 // Determinism: each output tile is computed by one thread, k ascending in steps of kGemmDepth, rows always kGemmRows at a time.
 // Memory traffic: a task is up to kRowBlock rows and a few panels, so that x's block and one panel stay in the second level.
@@ -14,8 +14,8 @@
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
-constexpr int32_t kRowBlock = 256;   // rows of a task of gemm_run
-constexpr int32_t kOuterP = 96;      // g's tile in gemm_outer: kOuterP x kOuterQ stays in the second level
+constexpr int32_t kRowBlock = 256;  // rows of a task of gemm_run
+constexpr int32_t kOuterP = 96;     // g's tile in gemm_outer: kOuterP x kOuterQ stays in the second level
 constexpr int32_t kOuterQ = 192;
 constexpr int32_t kOuterRows = 256;  // rows summed by one kernel call
 constexpr int32_t kOuterTail = 32;

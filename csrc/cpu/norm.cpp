@@ -33,7 +33,8 @@ void forward_row(const NormForward<float>& a, int32_t r) {
       dropout_row(a.drop, static_cast<uint32_t>(r), a.branch + at, a.y + at, a.width);
       each_vector(a.width, [&](int64_t i, auto part) { store(sum + i, part, load(s + i, part) + load(a.y + at + i, part)); });
     } else {
-      each_vector(a.width, [&](int64_t i, auto part) { store(sum + i, part, load(s + i, part) + load(a.branch + at + i, part)); });
+      each_vector(a.width,
+                  [&](int64_t i, auto part) { store(sum + i, part, load(s + i, part) + load(a.branch + at + i, part)); });
     }
     s = sum;
   }
@@ -43,7 +44,8 @@ void forward_row(const NormForward<float>& a, int32_t r) {
   float* y = a.y + at;
   each_vector(a.width, [&](int64_t i, auto part) {
     const Vec normed = (load(s + i, part) - all(mean)) * all(rstd);
-    store(y + i, part, a.bias ? fma(normed, load(a.weight + i, part), load(a.bias + i, part)) : normed * load(a.weight + i, part));
+    store(y + i, part,
+          a.bias ? fma(normed, load(a.weight + i, part), load(a.bias + i, part)) : normed * load(a.weight + i, part));
   });
   if (a.mean) a.mean[r] = mean;
   if (a.rstd) a.rstd[r] = rstd;

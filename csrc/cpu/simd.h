@@ -65,9 +65,7 @@ SYN_SIMD Vec power_of_two(Vec n, Vec x) {  // x 2^n in two halves, as 2^128 alon
   return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
 }
 using Mask = __m256i;
-SYN_SIMD Mask first_lanes(int n) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
+SYN_SIMD Mask first_lanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 SYN_SIMD Vec load_part(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
 SYN_SIMD void store_part(float* p, Mask m, Vec a) { _mm256_maskstore_ps(p, m, a); }
 SYN_SIMD Vec choose(Mask m, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m)); }

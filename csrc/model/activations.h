@@ -1,7 +1,7 @@
 // What a training step keeps between forward and backward, and the scratch it works in, laid out for at most `rows` tokens.
 // Kept per layer and token: the residual stream before and after attention, q k v, the attention's output and the feed-forward
-// block's input to its activation. Cheap things are computed again: normalised rows, activations, attention weights. For inference one
-// layer's storage serves all.
+// block's input to its activation. Cheap things are computed again: normalised rows, activations, attention weights. For
+// inference one layer's storage serves all.
 #ifndef SYN_MODEL_ACTIVATIONS_H
 #define SYN_MODEL_ACTIVATIONS_H
 
@@ -15,12 +15,12 @@ namespace syn {
 template <class Real>
 struct Activations {
   struct Layer {
-    Real* residual;      // [rows, width] before the first norm
-    Real* qkv;           // [rows, qkv_width], rotated in Llama
-    Real* attention;     // [rows, q_width]
-    Real* lse;           // [heads, rows]
-    Real* middle;        // [rows, width] residual stream after attention
-    Real* up;            // [rows, up_width] before the activation
+    Real* residual;                       // [rows, width] before the first norm
+    Real* qkv;                            // [rows, qkv_width], rotated in Llama
+    Real* attention;                      // [rows, q_width]
+    Real* lse;                            // [heads, rows]
+    Real* middle;                         // [rows, width] residual stream after attention
+    Real* up;                             // [rows, up_width] before the activation
     Real *mean1, *rstd1, *mean2, *rstd2;  // [rows]
   };
   std::vector<Layer> layers;

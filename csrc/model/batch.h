@@ -23,7 +23,9 @@ inline Dropout at_site(Dropout d, uint32_t site) {
   d.site = site;
   return d;
 }
-inline uint32_t attention_site(int32_t layer, int32_t heads) { return 1 + static_cast<uint32_t>(layer) * (static_cast<uint32_t>(heads) + 2); }
+inline uint32_t attention_site(int32_t layer, int32_t heads) {
+  return 1 + static_cast<uint32_t>(layer) * (static_cast<uint32_t>(heads) + 2);
+}
 inline uint32_t branch_site(int32_t layer, int32_t heads, int32_t branch) {
   return attention_site(layer, heads) + static_cast<uint32_t>(heads) + static_cast<uint32_t>(branch);
 }

@@ -29,7 +29,9 @@ void forward(Exec& exec, const Network<Real>& net, const Batch& batch, Activatio
     ops.norm_forward(exec, {stream, branch, layer.residual, lw.norm1_weight, lw.norm1_bias, acts.normed, layer.mean1, layer.rstd1,
                             rows, s.width, eps, before});
     ops.linear_forward(exec, {acts.normed, m.qkv, lw.qkv_bias, layer.qkv, nullptr, rows});
-    if (!s.gpt2) ops.rope(exec, {layer.qkv, s.qkv_width(), batch.segments.position, net.rope, rows, s.heads + s.kv_heads, s.head_dim, false});
+    if (!s.gpt2)
+      ops.rope(exec,
+               {layer.qkv, s.qkv_width(), batch.segments.position, net.rope, rows, s.heads + s.kv_heads, s.head_dim, false});
     ops.attention_forward(exec, {layer.qkv, batch.segments, s.heads, s.kv_heads, s.head_dim, scale, layer.attention, layer.lse,
                                  at_site(drop, attention_site(i, s.heads))});
     ops.linear_forward(exec, {layer.attention, m.proj, lw.proj_bias, acts.branch, nullptr, rows});

@@ -16,9 +16,9 @@ struct Tensor {
   std::vector<int64_t> shape;
   int64_t offset;  // elements from the start of the arena
   int64_t count;
-  bool decay;    // weight decay applies: rank >= 2
-  double mean;   // of fresh weights: 1 for the scale of a norm
-  double spread; // their standard deviation
+  bool decay;     // weight decay applies: rank >= 2
+  double mean;    // of fresh weights: 1 for the scale of a norm
+  double spread;  // their standard deviation
 };
 
 struct Layout {

@@ -28,7 +28,8 @@ void fill(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
                              static_cast<uint32_t>(pair >> 32)),
                   n);
     }
-    for (int64_t j = i; j < t.count && j < i + 2; ++j) to[j] = static_cast<Real>(static_cast<float>(t.mean + t.spread * n[j - i]));
+    for (int64_t j = i; j < t.count && j < i + 2; ++j)
+      to[j] = static_cast<Real>(static_cast<float>(t.mean + t.spread * n[j - i]));
   }
 }
 

@@ -29,7 +29,8 @@ class Model {
   virtual void write(int32_t index, int32_t dtype, const void* from, int64_t count) = 0;
 
  protected:
-  Model(std::shared_ptr<Device> device, const Shape& shape) : device_(std::move(device)), shape_(shape), layout_(layout_of(shape)) {}
+  Model(std::shared_ptr<Device> device, const Shape& shape)
+      : device_(std::move(device)), shape_(shape), layout_(layout_of(shape)) {}
 
  private:
   std::shared_ptr<Device> device_;

@@ -26,8 +26,8 @@ template <class Real>
 void loss(Exec& exec, const Network<Real>& net, const Batch& batch, const int32_t* soft_index, const float* soft_weight,
           Activations<Real>& acts, const Weights<Real>* gradients, GradientScratch<Real>* scratch);
 
-// After loss, whose gradient of acts.normed is in scratch.normed: gradients of all the rest, added to `gradients`. Overwrites what
-// forward kept.
+// After loss, whose gradient of acts.normed is in scratch.normed: gradients of all the rest, added to `gradients`. Overwrites
+// what forward kept.
 template <class Real>
 void backward(Exec& exec, const Network<Real>& net, const Batch& batch, Activations<Real>& acts, const Weights<Real>& gradients,
               GradientScratch<Real>& scratch);

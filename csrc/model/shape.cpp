@@ -10,8 +10,8 @@ namespace {
 
 void in_range(const char* field, int64_t value, int64_t low, int64_t high) {
   if (value < low || value > high)
-    fail(SYN_INVALID_ARGUMENT, "%s is %lld, expected %lld to %lld", field, static_cast<long long>(value), static_cast<long long>(low),
-         static_cast<long long>(high));
+    fail(SYN_INVALID_ARGUMENT, "%s is %lld, expected %lld to %lld", field, static_cast<long long>(value),
+         static_cast<long long>(low), static_cast<long long>(high));
 }
 
 void number_in_range(const char* field, double value, double low, double high) {
@@ -43,14 +43,14 @@ Shape shape_of(const syn_model_config& c) {
   if (c.heads % c.kv_heads) fail(SYN_INVALID_ARGUMENT, "kv_heads is %d, expected a divisor of heads, %d", c.kv_heads, c.heads);
   const bool gpt2 = c.family == SYN_GPT2;
   if (gpt2 && (c.kv_heads != c.heads || c.heads * c.head_dim != c.width))
-    fail(SYN_INVALID_ARGUMENT, "heads %d, kv_heads %d, head_dim %d do not make a GPT-2 of width %d", c.heads, c.kv_heads, c.head_dim,
-         c.width);
+    fail(SYN_INVALID_ARGUMENT, "heads %d, kv_heads %d, head_dim %d do not make a GPT-2 of width %d", c.heads, c.kv_heads,
+         c.head_dim, c.width);
   number_in_range("norm_eps", c.norm_eps, 1e-12, 1);
   if (!gpt2) number_in_range("rope_theta", c.rope_theta, 1, 1e12);
   number_in_range("dropout", c.dropout, 0, 0.99);
   number_in_range("init_std", c.init_std, 0, 10);
-  return Shape{gpt2,         c.vocab, c.width,   c.layers,    c.heads,       c.kv_heads,  c.head_dim, c.ffn,
-               c.context, c.tied == 1, c.norm_eps, c.rope_theta, c.dropout, c.init_std};
+  return Shape{gpt2,  c.vocab,   c.width,     c.layers,   c.heads,      c.kv_heads, c.head_dim,
+               c.ffn, c.context, c.tied == 1, c.norm_eps, c.rope_theta, c.dropout,  c.init_std};
 }
 
 }  // namespace syn

@@ -1,5 +1,6 @@
 // A training step: batch -> forward -> loss -> backward, added to the gradients; then divide, clip, AdamW. Nothing is allocated
-// after creation but the soft table. A cancelled or failed call drops the gradients since the last apply: half a batch is no batch.
+// after creation but the soft table. A cancelled or failed call drops the gradients since the last apply: half a batch is no
+// batch.
 #include "model/trainer.h"
 
 #include <cmath>
@@ -63,13 +64,16 @@ void TrainerOf<Real>::soft_targets(const int32_t* index, const float* weight, in
   const size_t n = static_cast<size_t>(rows) * kSoftTaps;
   for (size_t i = 0; i < n; ++i) {
     if (index[i] < 0 || index[i] >= model_->shape().vocab)
-      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table names a token outside 0 to %d", i / kSoftTaps, model_->shape().vocab - 1);
-    if (!(weight[i] >= 0 && weight[i] <= 1)) fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table has a weight outside 0 to 1", i / kSoftTaps);
+      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table names a token outside 0 to %d", i / kSoftTaps,
+           model_->shape().vocab - 1);
+    if (!(weight[i] >= 0 && weight[i] <= 1))
+      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table has a weight outside 0 to 1", i / kSoftTaps);
   }
   for (size_t i = 0; i < n; i += kSoftTaps) {
     double sum = 0;
     for (size_t k = i; k < i + kSoftTaps; ++k) sum += static_cast<double>(weight[k]);
-    if (std::fabs(sum - 1) > 1e-4) fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table sums to %g, expected 1", i / kSoftTaps, sum);
+    if (std::fabs(sum - 1) > 1e-4)
+      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table sums to %g, expected 1", i / kSoftTaps, sum);
   }
   soft_index_.assign(index, index + n);
   soft_weight_.assign(weight, weight + n);
@@ -103,7 +107,8 @@ void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_l
   if (micro < 0) fail(SYN_INVALID_ARGUMENT, "micro is %d, expected at least 0", micro);
   Batch batch = prepare(caller, true);
   if (const double p = static_cast<double>(model_->shape().dropout); p > 0)
-    batch.drop = {dropout_key(params_.seed, static_cast<uint64_t>(step_), static_cast<uint32_t>(micro)), 0, keep_threshold(p), 1 / (1 - p)};
+    batch.drop = {dropout_key(params_.seed, static_cast<uint64_t>(step_), static_cast<uint32_t>(micro)), 0, keep_threshold(p),
+                  1 / (1 - p)};
   try {
     run([&](Exec& exec) {
       forward(exec, network(), batch, plan_.activations);
@@ -147,8 +152,8 @@ void TrainerOf<Real>::apply(double lr, syn_update& out) {
   ++step_;
   const auto n = static_cast<double>(step_);
   for (const Tensor& t : layout().tensors)
-    ops_.adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset, t.count,
-                      lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
+    ops_.adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset,
+                      t.count, lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
                       1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
   targets_ = 0;
   model_->changed();

@@ -11,10 +11,12 @@ void check_offsets(const Shape& shape, const CallerBatch& b) {
     const int64_t length = int64_t{b.offsets[s + 1]} - b.offsets[s];
     if (length <= 0) fail(SYN_INVALID_ARGUMENT, "offsets do not ascend at segment %d", s);
     if (length > shape.context)
-      fail(SYN_INVALID_ARGUMENT, "segment %d has %lld tokens, the context is %d", s, static_cast<long long>(length), shape.context);
+      fail(SYN_INVALID_ARGUMENT, "segment %d has %lld tokens, the context is %d", s, static_cast<long long>(length),
+           shape.context);
   }
   if (b.offsets[b.segments] != b.count)
-    fail(SYN_INVALID_ARGUMENT, "offsets end with %d, the batch has %lld tokens", b.offsets[b.segments], static_cast<long long>(b.count));
+    fail(SYN_INVALID_ARGUMENT, "offsets end with %d, the batch has %lld tokens", b.offsets[b.segments],
+         static_cast<long long>(b.count));
 }
 
 void check_ids(const char* what, const int32_t* ids, int64_t count, int32_t low, int32_t end) {

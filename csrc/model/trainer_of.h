@@ -16,7 +16,8 @@ struct TrainerPlan {
   GradientScratch<Real> scratch = {};
   Matrices<Real> matrices;
   Real* rope = nullptr;
-  int32_t *position = nullptr, *token_start = nullptr, *token_order = nullptr, *position_start = nullptr, *position_order = nullptr;
+  int32_t *position = nullptr, *token_start = nullptr, *token_order = nullptr, *position_start = nullptr,
+          *position_order = nullptr;
   double* norm_partial = nullptr;
 };
 

@@ -76,7 +76,8 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
 
 syn_memory Trainer::estimate(const Device& device, const Shape& shape, const syn_trainer_params& params) {
   check(params);
-  return device.backend == SYN_BACKEND_REF ? estimate_for<double>(device, shape, params) : estimate_for<float>(device, shape, params);
+  return device.backend == SYN_BACKEND_REF ? estimate_for<double>(device, shape, params)
+                                           : estimate_for<float>(device, shape, params);
 }
 
 std::shared_ptr<Trainer> Trainer::create(std::shared_ptr<Model> model, const syn_trainer_params& params) {
@@ -90,9 +91,9 @@ void Trainer::set_step(int64_t step) {
   step_ = step;
 }
 
-template TrainerPlan<float> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<float>&, const Weights<float>&,
-                                         TrainerRegions&);
-template TrainerPlan<double> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<double>&, const Weights<double>&,
-                                          TrainerRegions&);
+template TrainerPlan<float> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<float>&,
+                                         const Weights<float>&, TrainerRegions&);
+template TrainerPlan<double> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<double>&,
+                                          const Weights<double>&, TrainerRegions&);
 
 }  // namespace syn

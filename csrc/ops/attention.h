@@ -1,7 +1,8 @@
 // Causal attention over packed segments: for query row i and key rows j <= i of the same segment, in each head,
 //   s_ij = scale q_i . k_j,  p_ij = exp(s_ij - lse_i),  lse_i = log sum_j exp(s_ij),  o_i = sum_j dropout(p_ij) v_j
 // Head h reads the key/value head h / (heads / kv_heads). Backward recomputes p from lse; with delta_i = do_i . o_i,
-//   dv_j = sum_i dropout(p_ij) do_i,  ds_ij = p_ij (dropout'(do_i . v_j) - delta_i) scale,  dq_i = sum_j ds_ij k_j,  dk_j = sum_i ds_ij q_i
+//   dv_j = sum_i dropout(p_ij) do_i,  ds_ij = p_ij (dropout'(do_i . v_j) - delta_i) scale,  dq_i = sum_j ds_ij k_j,  dk_j = sum_i
+//   ds_ij q_i
 // Each segment's result has the same bits alone and packed beside others; sums run in fixed order whatever the threads.
 #ifndef SYN_OPS_ATTENTION_H
 #define SYN_OPS_ATTENTION_H

@@ -1,6 +1,7 @@
 // Dropout: y = x / (1-p) where kept, 0 where dropped, in place. Kept is a pure function of (key, site, row, column), the same in
 // every backend and for any number of threads:
-//   word(row, column) = draw_words(key, kDropout, item = site, position = row, draw = column / 4)[column mod 4],  keep: word >= p 2^32
+//   word(row, column) = draw_words(key, kDropout, item = site, position = row, draw = column / 4)[column mod 4],  keep: word >= p
+//   2^32
 // key is derived from (seed, step, micro) for each batch; site numbers the places in the network, so no two share a stream.
 // In attention a site is a head, the row a query and the column the position of a key in its segment.
 #ifndef SYN_OPS_DROPOUT_H

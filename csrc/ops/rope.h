@@ -11,10 +11,10 @@ namespace syn {
 
 template <class Real>
 struct RopeArgs {
-  Real* x;               // [rows, stride]: heads of head_dim side by side from column 0
-  int64_t stride;        // elements between rows
+  Real* x;                  // [rows, stride]: heads of head_dim side by side from column 0
+  int64_t stride;           // elements between rows
   const int32_t* position;  // [rows]
-  const Real* table;     // [C, head_dim]: cos in the first half, sin in the second
+  const Real* table;        // [C, head_dim]: cos in the first half, sin in the second
   int32_t rows, heads, head_dim;
   bool inverse;
 };

@@ -14,16 +14,16 @@ constexpr int32_t kSoftTaps = 7;
 
 template <class Real>
 struct XentArgs {
-  const Real* x;         // [rows, width]
-  Matrix<Real> w;        // [V, width]
-  const int32_t* target;    // [rows], -1: none
-  const int32_t* soft_row;  // [rows] or null; >= 0: row of the soft table in the place of target
+  const Real* x;              // [rows, width]
+  Matrix<Real> w;             // [V, width]
+  const int32_t* target;      // [rows], -1: none
+  const int32_t* soft_row;    // [rows] or null; >= 0: row of the soft table in the place of target
   const int32_t* soft_index;  // [soft rows, kSoftTaps]
   const float* soft_weight;   // [soft rows, kSoftTaps]
-  Real* logits;          // [min(rows, kXentRows), V] workspace
-  double* nll;           // [rows]
-  Real* dx;              // [rows, width], or null: no gradients
-  Real* dw;              // [V, width], added to, or null
+  Real* logits;               // [min(rows, kXentRows), V] workspace
+  double* nll;                // [rows]
+  Real* dx;                   // [rows, width], or null: no gradients
+  Real* dw;                   // [V, width], added to, or null
   int32_t rows;
 };
 

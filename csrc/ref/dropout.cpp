@@ -12,7 +12,8 @@ template <class Real>
 void dropout(Exec&, const DropoutArgs<Real>& a) {
   for (int32_t r = 0; r < a.rows; ++r)
     for (int32_t c = 0; c < a.width; ++c)
-      a.x[int64_t{r} * a.width + c] *= static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
+      a.x[int64_t{r} * a.width + c] *=
+          static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
 }
 
 template void dropout(Exec&, const DropoutArgs<double>&);

@@ -12,7 +12,8 @@ void norm_forward(Exec&, const NormForward<Real>& a) {
     const Real* s = a.x + at;
     if (a.branch) {
       for (int32_t c = 0; c < a.width; ++c)
-        a.sum[at + c] = a.x[at + c] + a.branch[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
+        a.sum[at + c] = a.x[at + c] + a.branch[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r),
+                                                                                          static_cast<uint32_t>(c)));
       s = a.sum + at;
     }
     Real mean = 0, square = 0;
@@ -42,7 +43,8 @@ void norm_backward(Exec&, const NormBackward<Real>& a) {
       const Real n = (a.s[at + c] - mean) * rstd;
       a.ds[at + c] += rstd * (a.dy[at + c] * a.weight[c] - sum_g - n * sum_gn);
       if (a.dbranch)
-        a.dbranch[at + c] = a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
+        a.dbranch[at + c] =
+            a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
     }
   }
 }

@@ -9,7 +9,7 @@ struct Ops;
 namespace ref {
 const Ops<double>& table();
 const Ops<float>& plain_float_table();
-}
+}  // namespace ref
 }  // namespace syn
 
 #endif

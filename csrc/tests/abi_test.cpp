@@ -1,5 +1,5 @@
-// Manners of the C ABI: NULLs and nonsense end in a status and a sentence in the caller's own error, sizes are checked, handles are
-// counted and keep their parents alive.
+// Manners of the C ABI: NULLs and nonsense end in a status and a sentence in the caller's own error, sizes are checked, handles
+// are counted and keep their parents alive.
 #include <climits>
 #include <cmath>
 #include <cstring>
@@ -102,7 +102,8 @@ TEST(Abi, AnotherSizeIsAnotherVersion) {
   syn_trainer_params p = trainer_params(16, 4);
   p.size = 0;
   syn_trainer* trainer = nullptr;
-  expect_error(SYN_ABI_MISMATCH, "syn_trainer_params", [&](syn_error* e) { return syn_trainer_create(real.get(), &p, &trainer, e); });
+  expect_error(SYN_ABI_MISMATCH, "syn_trainer_params",
+               [&](syn_error* e) { return syn_trainer_create(real.get(), &p, &trainer, e); });
   syn_error wrong = {};
   wrong.size = 12;
   EXPECT_EQ(SYN_ABI_MISMATCH, syn_describe(nullptr, 0, nullptr, &wrong));
@@ -153,7 +154,10 @@ TEST(Abi, EveryFieldOfAModelIsChecked) {
   refused("dropout", [](auto& c) { c.dropout = 1; });
   refused("dropout", [](auto& c) { c.dropout = std::numeric_limits<float>::quiet_NaN(); });
   refused("init_std", [](auto& c) { c.init_std = -1; });
-  refused("rope_theta", [](auto& c) { c.family = SYN_LLAMA; c.rope_theta = 0; });
+  refused("rope_theta", [](auto& c) {
+    c.family = SYN_LLAMA;
+    c.rope_theta = 0;
+  });
 }
 
 TEST(Abi, EveryFieldOfATrainerIsChecked) {
@@ -185,8 +189,8 @@ TEST(Abi, BatchesThatAreNonsenseAreRefused) {
     syn_loss loss = {};
     loss.size = sizeof loss;
     expect_error(SYN_INVALID_ARGUMENT, part, [&](syn_error* e) {
-      return syn_trainer_accumulate(t.trainer(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(), b.offsets.data(),
-                                    b.segments(), 0, &loss, e);
+      return syn_trainer_accumulate(t.trainer(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(),
+                                    b.offsets.data(), b.segments(), 0, &loss, e);
     });
   };
   refused("token at position 2", [](auto& b) { b.tokens[2] = 31; });
@@ -204,7 +208,8 @@ TEST(Abi, BatchesThatAreNonsenseAreRefused) {
   refused("0 tokens", [](auto& b) { b.tokens.clear(); });
   syn_update update = {};
   update.size = sizeof update;
-  expect_error(SYN_INVALID_ARGUMENT, "nothing was accumulated", [&](syn_error* e) { return syn_trainer_apply(t.trainer(), 0.1, &update, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "nothing was accumulated",
+               [&](syn_error* e) { return syn_trainer_apply(t.trainer(), 0.1, &update, e); });
   t.accumulate(good);
   expect_error(SYN_INVALID_ARGUMENT, "lr", [&](syn_error* e) { return syn_trainer_apply(t.trainer(), NAN, &update, e); });
   EXPECT_EQ(t.apply().step, 1) << "a refused call leaves the handle usable";
@@ -214,13 +219,18 @@ TEST(Abi, TensorsAreCopiedWholeOrNotAtAll) {
   Training t(SYN_BACKEND_CPU, tiny(), TrainingBatch({8}, 31, 0));
   std::vector<double> x(4);
   const int32_t n = t.tensors();
-  expect_error(SYN_INVALID_ARGUMENT, "elements", [&](syn_error* e) { return syn_model_read(t.model(), 0, SYN_F64, x.data(), 4, e); });
-  expect_error(SYN_INVALID_ARGUMENT, "tensor index", [&](syn_error* e) { return syn_model_read(t.model(), n, SYN_F64, x.data(), 4, e); });
-  expect_error(SYN_INVALID_ARGUMENT, "tensor index", [&](syn_error* e) { return syn_model_write(t.model(), -1, SYN_F64, x.data(), 4, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "elements",
+               [&](syn_error* e) { return syn_model_read(t.model(), 0, SYN_F64, x.data(), 4, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "tensor index",
+               [&](syn_error* e) { return syn_model_read(t.model(), n, SYN_F64, x.data(), 4, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "tensor index",
+               [&](syn_error* e) { return syn_model_write(t.model(), -1, SYN_F64, x.data(), 4, e); });
   std::vector<double> whole = t.weights(0);
   const auto count = static_cast<int64_t>(whole.size());
-  expect_error(SYN_INVALID_ARGUMENT, "dtype", [&](syn_error* e) { return syn_model_read(t.model(), 0, 5, whole.data(), count, e); });
-  expect_error(SYN_INVALID_ARGUMENT, "state", [&](syn_error* e) { return syn_trainer_read(t.trainer(), 9, 0, SYN_F64, whole.data(), count, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "dtype",
+               [&](syn_error* e) { return syn_model_read(t.model(), 0, 5, whole.data(), count, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "state",
+               [&](syn_error* e) { return syn_trainer_read(t.trainer(), 9, 0, SYN_F64, whole.data(), count, e); });
   expect_error(SYN_INVALID_ARGUMENT, "read only", [&](syn_error* e) {
     return syn_trainer_write(t.trainer(), SYN_STATE_GRADIENT, 0, SYN_F64, whole.data(), count, e);
   });
@@ -243,12 +253,15 @@ TEST(Abi, ATrainerForInferenceScoresAndNothingElse) {
     const std::vector<double> w = full.weights(i);
     must(syn_model_write(model.get(), i, SYN_F64, w.data(), static_cast<int64_t>(w.size()), &e), e);
   }
-  must(syn_trainer_score(trainer.get(), b.tokens.data(), b.targets.data(), b.count(), b.offsets.data(), b.segments(), nll.data(), &e), e);
+  must(syn_trainer_score(trainer.get(), b.tokens.data(), b.targets.data(), b.count(), b.offsets.data(), b.segments(), nll.data(),
+                         &e),
+       e);
   EXPECT_EQ(nll, full.score(b));
   syn_loss loss = {};
   loss.size = sizeof loss;
   expect_error(SYN_INVALID_ARGUMENT, "inference", [&](syn_error* error) {
-    return syn_trainer_accumulate(trainer.get(), b.tokens.data(), b.targets.data(), nullptr, b.count(), b.offsets.data(), b.segments(), 0, &loss, error);
+    return syn_trainer_accumulate(trainer.get(), b.tokens.data(), b.targets.data(), nullptr, b.count(), b.offsets.data(),
+                                  b.segments(), 0, &loss, error);
   });
 }
 
@@ -263,14 +276,16 @@ TEST(Abi, HandlesAreCountedAndMayDieInAnyOrder) {
   EXPECT_EQ(syn_live(), before + 1);
   const TrainingBatch b({8}, 31, 0);
   std::vector<double> nll(8);
-  EXPECT_EQ(SYN_OK, syn_trainer_score(trainer.get(), b.tokens.data(), b.targets.data(), 8, b.offsets.data(), 1, nll.data(), nullptr));
+  EXPECT_EQ(SYN_OK,
+            syn_trainer_score(trainer.get(), b.tokens.data(), b.targets.data(), 8, b.offsets.data(), 1, nll.data(), nullptr));
   trainer.reset();
   EXPECT_EQ(syn_live(), before);
 }
 
 TEST(Abi, FreshWeightsDependOnTheSeedAndNotOnTheBackend) {
   const DeviceHandle ref = make_device(SYN_BACKEND_REF), cpu = make_device(SYN_BACKEND_CPU);
-  const ModelHandle a = make_model(ref.get(), tiny(), 1), b = make_model(cpu.get(), tiny(), 1), c = make_model(cpu.get(), tiny(), 2);
+  const ModelHandle a = make_model(ref.get(), tiny(), 1), b = make_model(cpu.get(), tiny(), 1),
+                    c = make_model(cpu.get(), tiny(), 2);
   double sum = 0, square = 0, count = 0;
   for (int32_t i = 0; i < syn_model_tensors(a.get()); ++i) {
     syn_tensor t = {};
@@ -299,9 +314,12 @@ TEST(Abi, BenchmarksMeasureAndRefuseNonsense) {
     EXPECT_GT(seconds, 0);
     EXPECT_GT(flop, 0);
   }
-  expect_error(SYN_INVALID_ARGUMENT, "multiple", [&](syn_error* e) { return syn_bench(device.get(), 1, 64, 30, 2, 16, 1, &seconds, &flop, e); });
-  expect_error(SYN_INVALID_ARGUMENT, "repeats", [&](syn_error* e) { return syn_bench(device.get(), 0, 1, 1, 1, 0, 0, &seconds, &flop, e); });
-  expect_error(SYN_INVALID_ARGUMENT, "benchmarks", [&](syn_error* e) { return syn_bench(device.get(), 3, 1, 1, 1, 0, 1, &seconds, &flop, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "multiple",
+               [&](syn_error* e) { return syn_bench(device.get(), 1, 64, 30, 2, 16, 1, &seconds, &flop, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "repeats",
+               [&](syn_error* e) { return syn_bench(device.get(), 0, 1, 1, 1, 0, 0, &seconds, &flop, e); });
+  expect_error(SYN_INVALID_ARGUMENT, "benchmarks",
+               [&](syn_error* e) { return syn_bench(device.get(), 3, 1, 1, 1, 0, 1, &seconds, &flop, e); });
 }
 
 }  // namespace

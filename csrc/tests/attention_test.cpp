@@ -15,14 +15,17 @@ struct Tensors {
   Tensors(const Heads& h, int32_t rows)
       : qkv(numbers<Real>(int64_t{rows} * (h.heads + 2 * h.kv_heads) * h.dim, 1)),
         dout(numbers<Real>(int64_t{rows} * h.heads * h.dim, 2)),
-        out(dout.size()), lse(static_cast<size_t>(rows) * h.heads), dqkv(qkv.size()), delta(lse.size()) {}
+        out(dout.size()),
+        lse(static_cast<size_t>(rows) * h.heads),
+        dqkv(qkv.size()),
+        delta(lse.size()) {}
 
   void run(const Ops<Real>& ops, Exec& exec, const Heads& h, const Segments& s) {
     const Real scale = static_cast<Real>(1 / std::sqrt(static_cast<double>(h.dim)));
     const Dropout drop = h.dropout > 0 ? test_dropout(h.dropout) : Dropout{};
     ops.attention_forward(exec, {qkv.data(), s, h.heads, h.kv_heads, h.dim, scale, out.data(), lse.data(), drop});
-    ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), s, h.heads, h.kv_heads, h.dim, scale, dqkv.data(),
-                                  delta.data(), drop});
+    ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), s, h.heads, h.kv_heads, h.dim, scale,
+                                  dqkv.data(), delta.data(), drop});
   }
 };
 
@@ -45,11 +48,11 @@ TEST_P(AttentionShapes, MatchesTheReferenceOnRaggedSegments) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Attention, AttentionShapes,
-                         testing::Values(Heads{2, 2, 16, 0}, Heads{1, 1, 24, 0}, Heads{4, 2, 32, 0}, Heads{2, 1, 64, 0.2}, Heads{2, 2, 96, 0},
-                                         Heads{3, 1, 128, 0.1}),
+                         testing::Values(Heads{2, 2, 16, 0}, Heads{1, 1, 24, 0}, Heads{4, 2, 32, 0}, Heads{2, 1, 64, 0.2},
+                                         Heads{2, 2, 96, 0}, Heads{3, 1, 128, 0.1}),
                          [](const auto& info) {
-                           return "heads" + std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) + "of" +
-                                  std::to_string(info.param.dim) + (info.param.dropout > 0 ? "dropout" : "");
+                           return "heads" + std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) +
+                                  "of" + std::to_string(info.param.dim) + (info.param.dropout > 0 ? "dropout" : "");
                          });
 
 // Runs on the widest instruction set with the given threads.

@@ -23,12 +23,14 @@ TEST_P(NormForms, ForwardAndBackwardMatchTheReference) {
     const auto weight = numbers<Real>(f.width, 4), bias = numbers<Real>(f.width, 5);
     const Dropout drop = f.dropout > 0 ? test_dropout(f.dropout) : Dropout{};
     std::vector<Real> sum = x, y(x.size()), mean(kRows), rstd(kRows), ds = numbers<Real>(n, 6), dbranch(x.size());
-    std::vector<Real> dweight(weight.size(), 1), dbias(bias.size(), 1), partial(static_cast<size_t>(norm_partial(kRows, f.width)));
-    ops.norm_forward(exec, {x.data(), f.branch ? branch.data() : nullptr, sum.data(), weight.data(), f.layer_norm ? bias.data() : nullptr,
-                            y.data(), mean.data(), rstd.data(), kRows, f.width, static_cast<Real>(1e-5), drop});
+    std::vector<Real> dweight(weight.size(), 1), dbias(bias.size(), 1),
+        partial(static_cast<size_t>(norm_partial(kRows, f.width)));
+    ops.norm_forward(
+        exec, {x.data(), f.branch ? branch.data() : nullptr, sum.data(), weight.data(), f.layer_norm ? bias.data() : nullptr,
+               y.data(), mean.data(), rstd.data(), kRows, f.width, static_cast<Real>(1e-5), drop});
     ops.norm_backward(exec, {dy.data(), sum.data(), weight.data(), f.layer_norm ? mean.data() : nullptr, rstd.data(), ds.data(),
-                             f.branch ? dbranch.data() : nullptr, dweight.data(), f.layer_norm ? dbias.data() : nullptr, partial.data(),
-                             kRows, f.width, drop});
+                             f.branch ? dbranch.data() : nullptr, dweight.data(), f.layer_norm ? dbias.data() : nullptr,
+                             partial.data(), kRows, f.width, drop});
     Outputs out;
     out.add("sum", sum);
     out.add("y", y);
@@ -43,12 +45,13 @@ TEST_P(NormForms, ForwardAndBackwardMatchTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Norm, NormForms,
-                         testing::Values(NormForm{384, true, true, 0}, NormForm{48, false, true, 0.25}, NormForm{72, true, false, 0},
-                                         NormForm{8, false, false, 0}, NormForm{200, true, true, 0.1}),
+                         testing::Values(NormForm{384, true, true, 0}, NormForm{48, false, true, 0.25},
+                                         NormForm{72, true, false, 0}, NormForm{8, false, false, 0},
+                                         NormForm{200, true, true, 0.1}),
                          [](const auto& info) {
                            const NormForm& f = info.param;
-                           return std::string(f.layer_norm ? "Layer" : "Rms") + std::to_string(f.width) + (f.branch ? "Branch" : "") +
-                                  (f.dropout > 0 ? "Dropout" : "");
+                           return std::string(f.layer_norm ? "Layer" : "Rms") + std::to_string(f.width) +
+                                  (f.branch ? "Branch" : "") + (f.dropout > 0 ? "Dropout" : "");
                          });
 
 TEST(Rope, TurnsLikeTheReferenceAndBack) {
@@ -109,9 +112,11 @@ TEST(Embedding, ForwardAndBackwardMatchTheReference) {
   start[kIds] = kMany;
   const auto op = [&](auto real, const auto& ops, Exec& exec) {
     using Real = decltype(real);
-    const auto table = numbers<Real>(kIds * kWidth, 1), positions = numbers<Real>(64 * kWidth, 2), dout = numbers<Real>(kMany * kWidth, 3);
+    const auto table = numbers<Real>(kIds * kWidth, 1), positions = numbers<Real>(64 * kWidth, 2),
+               dout = numbers<Real>(kMany * kWidth, 3);
     std::vector<Real> learned(dout.size()), rotary(dout.size()), dtable = numbers<Real>(kIds * kWidth, 4);
-    ops.embedding_forward(exec, {token.data(), position.data(), table.data(), positions.data(), learned.data(), kMany, kWidth, test_dropout(0.2)});
+    ops.embedding_forward(
+        exec, {token.data(), position.data(), table.data(), positions.data(), learned.data(), kMany, kWidth, test_dropout(0.2)});
     ops.embedding_forward(exec, {token.data(), position.data(), table.data(), nullptr, rotary.data(), kMany, kWidth, {}});
     ops.embedding_backward(exec, {dout.data(), {start.data(), order.data(), kIds}, dtable.data(), kWidth});
     Outputs out;
@@ -141,8 +146,9 @@ TEST(CrossEntropy, HardSoftAndAbsentTargetsMatchTheReference) {
     const auto x = numbers<Real>(int64_t{kMany} * kWidth, 2);
     std::vector<Real> logits(static_cast<size_t>(kXentRows) * kVocab), dx(x.size()), dw(w.data.size());
     std::vector<double> nll(kMany), only_nll(kMany);
-    XentArgs<Real> args{x.data(), w.matrix, target.data(), soft_row.data(), soft_index.data(), soft_weight.data(), logits.data(),
-                        nll.data(), dx.data(), dw.data(), kMany};
+    XentArgs<Real> args{x.data(),          w.matrix,           target.data(), soft_row.data(),
+                        soft_index.data(), soft_weight.data(), logits.data(), nll.data(),
+                        dx.data(),         dw.data(),          kMany};
     ops.xent(exec, args);
     args.dx = args.dw = nullptr;
     args.nll = only_nll.data();

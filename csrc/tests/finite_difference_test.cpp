@@ -1,5 +1,6 @@
-// The root of the ladder of oracles: gradients of the full network in double against central differences of its own loss, for both
-// families, tied and untied, grouped key/value heads, three packed segments, hard and soft targets, with and without dropout.
+// The root of the ladder of oracles: gradients of the full network in double against central differences of its own loss, for
+// both families, tied and untied, grouped key/value heads, three packed segments, hard and soft targets, with and without
+// dropout.
 #include <cmath>
 
 #include "tests/trainer_fixture.h"
@@ -66,12 +67,13 @@ TEST_P(FiniteDifferences, OfTheFullNetworkAgreeWithItsGradients) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ref, FiniteDifferences,
-                         testing::Values(Form{SYN_GPT2, 1, 1, true, 0}, Form{SYN_GPT2, 2, 2, false, 0}, Form{SYN_GPT2, 1, 1, true, 0.3f},
-                                         Form{SYN_LLAMA, 4, 2, false, 0}, Form{SYN_LLAMA, 2, 1, true, 0}, Form{SYN_LLAMA, 2, 2, false, 0.2f}),
+                         testing::Values(Form{SYN_GPT2, 1, 1, true, 0}, Form{SYN_GPT2, 2, 2, false, 0},
+                                         Form{SYN_GPT2, 1, 1, true, 0.3f}, Form{SYN_LLAMA, 4, 2, false, 0},
+                                         Form{SYN_LLAMA, 2, 1, true, 0}, Form{SYN_LLAMA, 2, 2, false, 0.2f}),
                          [](const auto& info) {
-                           return std::string(info.param.family == SYN_GPT2 ? "Gpt2" : "Llama") + std::to_string(info.param.heads) + "over" +
-                                  std::to_string(info.param.kv_heads) + (info.param.tied ? "Tied" : "Untied") +
-                                  (info.param.dropout > 0 ? "Dropout" : "");
+                           return std::string(info.param.family == SYN_GPT2 ? "Gpt2" : "Llama") +
+                                  std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) +
+                                  (info.param.tied ? "Tied" : "Untied") + (info.param.dropout > 0 ? "Dropout" : "");
                          });
 
 }  // namespace

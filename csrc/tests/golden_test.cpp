@@ -1,11 +1,11 @@
 // Parity with PyTorch in float64: logits, loss, gradients with hard and soft targets, and three AdamW steps, for every folder
 // under $SYNEHRGY_GOLDEN (default ../shared/golden beside the repository). Shapes and constants are read from the files.
 //
-// A stepped weight may differ by the bar of the steps, and besides by what a gradient within its own bar may do to it: AdamW moves
-// a weight by about lr g / (|g| + epsilon), so where |g| is not far above epsilon, a rounding of g by d moves the weight by up to
-// lr d / (|g| + epsilon), and each later step sees weights that this has moved: twice that for each step. Without the allowance
-// fp32 cannot pass whatever it does, nor can float64 in the Llama folders, whose expected numbers come from a network that
-// normalises in fp32. Where both sides are float64, the reference backend in the GPT-2 folders, there is no allowance.
+// A stepped weight may differ by the bar of the steps, and besides by what a gradient within its own bar may do to it: AdamW
+// moves a weight by about lr g / (|g| + epsilon), so where |g| is not far above epsilon, a rounding of g by d moves the weight by
+// up to lr d / (|g| + epsilon), and each later step sees weights that this has moved: twice that for each step. Without the
+// allowance fp32 cannot pass whatever it does, nor can float64 in the Llama folders, whose expected numbers come from a network
+// that normalises in fp32. Where both sides are float64, the reference backend in the GPT-2 folders, there is no allowance.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -180,7 +180,9 @@ class Subject {
     for (size_t i = 0; i < names_.size(); ++i) {
       std::vector<double> x(g_.at(prefix + names_[i]).size());
       syn_error e = fresh_error();
-      must(syn_trainer_read(trainer_.get(), SYN_STATE_GRADIENT, static_cast<int32_t>(i), SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
+      must(syn_trainer_read(trainer_.get(), SYN_STATE_GRADIENT, static_cast<int32_t>(i), SYN_F64, x.data(),
+                            static_cast<int64_t>(x.size()), &e),
+           e);
       note(i, distance(x, g_.at(prefix + names_[i])), worst);
     }
     return worst;

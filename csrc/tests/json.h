@@ -50,9 +50,7 @@ class JsonReader {
         }
         ++p_;
         break;
-      case '"':
-        out.text = word();
-        break;
+      case '"': out.text = word(); break;
       case 't':
       case 'f':
       case 'n':

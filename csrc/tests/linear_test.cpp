@@ -16,8 +16,10 @@ TEST_P(LinearForms, AllDirectionsMatchTheReference) {
   const auto op = [&](auto real, const auto& ops, Exec& exec) {
     using Real = decltype(real);
     TestMatrix<Real> w(ops, exec, f.out, f.in, f.in_out, 1, 0.05);
-    const auto x = numbers<Real>(int64_t{f.rows} * f.in, 2), dy = numbers<Real>(int64_t{f.rows} * f.out, 3), bias = numbers<Real>(f.out, 4);
-    std::vector<Real> y(dy.size()), gelu(dy.size()), dx(x.size()), dw = numbers<Real>(int64_t{f.out} * f.in, 5), dbias(bias.size());
+    const auto x = numbers<Real>(int64_t{f.rows} * f.in, 2), dy = numbers<Real>(int64_t{f.rows} * f.out, 3),
+               bias = numbers<Real>(f.out, 4);
+    std::vector<Real> y(dy.size()), gelu(dy.size()), dx(x.size()), dw = numbers<Real>(int64_t{f.out} * f.in, 5),
+                                                                   dbias(bias.size());
     ops.linear_forward(exec, {x.data(), w.matrix, bias.data(), y.data(), gelu.data(), f.rows, Activation::kGelu});
     ops.linear_backward_input(exec, {dy.data(), w.matrix, dx.data(), f.rows});
     ops.linear_backward_weight(exec, {x.data(), dy.data(), dw.data(), f.rows, f.out, f.in, f.in_out});
@@ -34,11 +36,12 @@ TEST_P(LinearForms, AllDirectionsMatchTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Linear, LinearForms,
-                         testing::Values(Form{1, 64, 64, false}, Form{33, 48, 16, true}, Form{64, 211, 192, false}, Form{130, 72, 500, true},
-                                         Form{300, 97, 48, false}, Form{31, 1000, 8, false}),
+                         testing::Values(Form{1, 64, 64, false}, Form{33, 48, 16, true}, Form{64, 211, 192, false},
+                                         Form{130, 72, 500, true}, Form{300, 97, 48, false}, Form{31, 1000, 8, false}),
                          [](const auto& info) {
                            const Form& f = info.param;
-                           return std::to_string(f.rows) + "x" + std::to_string(f.in) + "to" + std::to_string(f.out) + (f.in_out ? "conv" : "");
+                           return std::to_string(f.rows) + "x" + std::to_string(f.in) + "to" + std::to_string(f.out) +
+                                  (f.in_out ? "conv" : "");
                          });
 
 // A row's bits depend on that row alone: what makes a patient the same patient in any batch.
@@ -70,7 +73,8 @@ TEST(Linear, IntegersAreExact) {
     Exec exec{pool, nullptr};
     for (const int32_t rows : {1, 31, 32, 33, 257, 300}) {
       constexpr int32_t kOut = 130, kIn = 389;
-      std::vector<float> x(static_cast<size_t>(rows) * kIn), dy(static_cast<size_t>(rows) * kOut), dw(kOut * kIn, 1), y(dy.size());
+      std::vector<float> x(static_cast<size_t>(rows) * kIn), dy(static_cast<size_t>(rows) * kOut), dw(kOut * kIn, 1),
+          y(dy.size());
       for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(static_cast<int>(i * 7 % 11) - 5);
       for (size_t i = 0; i < dy.size(); ++i) dy[i] = static_cast<float>(static_cast<int>(i * 5 % 7) - 3);
       ops->linear_backward_weight(exec, {x.data(), dy.data(), dw.data(), rows, kOut, kIn, false});

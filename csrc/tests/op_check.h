@@ -1,6 +1,7 @@
 // Judging an op of the CPU backend: its distance from the double oracle may be at most a small multiple of the distance of the
 // same loops in plain float (twice for outputs, three times for gradients), plus a few units in the last place of the largest
-// value; never a hand-tuned number. Every instruction set that this machine runs, and bit for bit the same with 1, 2 and 3 threads.
+// value; never a hand-tuned number. Every instruction set that this machine runs, and bit for bit the same with 1, 2 and 3
+// threads.
 #ifndef SYN_TESTS_OP_CHECK_H
 #define SYN_TESTS_OP_CHECK_H
 
@@ -121,9 +122,7 @@ struct TestSegments {
       for (int32_t i = 0; i < n; ++i) position.push_back(i);
     }
   }
-  Segments view() const {
-    return {offsets.data(), position.data(), static_cast<int32_t>(offsets.size()) - 1, offsets.back()};
-  }
+  Segments view() const { return {offsets.data(), position.data(), static_cast<int32_t>(offsets.size()) - 1, offsets.back()}; }
 };
 
 inline Dropout test_dropout(double p, uint32_t site = 3) { return {0x1234567890abcdefull, site, keep_threshold(p), 1 / (1 - p)}; }

@@ -57,7 +57,8 @@ class Training {
     out.size = sizeof out;
     syn_error e = fresh_error();
     must(syn_trainer_accumulate(trainer_.get(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(), b.offsets.data(),
-                                b.segments(), micro, &out, &e), e);
+                                b.segments(), micro, &out, &e),
+         e);
     return out;
   }
   syn_update apply(double lr = 1e-3) {
@@ -70,13 +71,16 @@ class Training {
   std::vector<double> score(const TrainingBatch& b) {
     std::vector<double> out(b.tokens.size());
     syn_error e = fresh_error();
-    must(syn_trainer_score(trainer_.get(), b.tokens.data(), b.targets.data(), b.count(), b.offsets.data(), b.segments(), out.data(), &e), e);
+    must(syn_trainer_score(trainer_.get(), b.tokens.data(), b.targets.data(), b.count(), b.offsets.data(), b.segments(),
+                           out.data(), &e),
+         e);
     return out;
   }
   std::vector<double> logits(const TrainingBatch& b, int32_t vocab) {
     std::vector<double> out(b.tokens.size() * static_cast<size_t>(vocab));
     syn_error e = fresh_error();
-    must(syn_trainer_logits(trainer_.get(), b.tokens.data(), b.count(), b.offsets.data(), b.segments(), SYN_F64, out.data(), &e), e);
+    must(syn_trainer_logits(trainer_.get(), b.tokens.data(), b.count(), b.offsets.data(), b.segments(), SYN_F64, out.data(), &e),
+         e);
     return out;
   }
 

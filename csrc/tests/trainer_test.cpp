@@ -189,8 +189,8 @@ TEST(Trainer, ACancelledCallLeavesTheHandleUsableAndNoHalfGradient) {
   syn_loss loss = {};
   loss.size = sizeof loss;
   syn_error e = fresh_error();
-  EXPECT_EQ(SYN_CANCELLED, syn_trainer_accumulate(t.trainer(), ragged().tokens.data(), ragged().targets.data(), nullptr, ragged().count(),
-                                                  ragged().offsets.data(), ragged().segments(), 0, &loss, &e));
+  EXPECT_EQ(SYN_CANCELLED, syn_trainer_accumulate(t.trainer(), ragged().tokens.data(), ragged().targets.data(), nullptr,
+                                                  ragged().count(), ragged().offsets.data(), ragged().segments(), 0, &loss, &e));
   t.accumulate(ragged());
   fresh.accumulate(ragged());
   EXPECT_EQ(t.all_gradients(), fresh.all_gradients());
@@ -208,8 +208,8 @@ TEST(Trainer, ACancelFromAnotherThreadEndsARunningCall) {
   });
   std::vector<double> nll(large.tokens.size());
   syn_error e = fresh_error();
-  const syn_status status = syn_trainer_score(t.trainer(), large.tokens.data(), large.targets.data(), large.count(), large.offsets.data(),
-                                              large.segments(), nll.data(), &e);
+  const syn_status status = syn_trainer_score(t.trainer(), large.tokens.data(), large.targets.data(), large.count(),
+                                              large.offsets.data(), large.segments(), nll.data(), &e);
   done.store(true);
   canceller.join();
   EXPECT_EQ(SYN_CANCELLED, status);
@@ -242,7 +242,8 @@ TEST(Trainer, TheEstimateIsWhatIsAllocated) {
   EXPECT_GT(training.parameters, 0);
   EXPECT_EQ(training.gradients, training.parameters);
   EXPECT_EQ(training.moments, 2 * training.parameters);
-  EXPECT_EQ(training.total, training.parameters + training.gradients + training.moments + training.activations + training.workspace);
+  EXPECT_EQ(training.total,
+            training.parameters + training.gradients + training.moments + training.activations + training.workspace);
   EXPECT_EQ(inference.gradients + inference.moments, 0);
   EXPECT_LT(inference.activations, training.activations);
   if (!allocations_are_counted()) return;
