@@ -81,7 +81,7 @@ func TestLookUpsFindWhatIsThere(t *testing.T) {
 }
 
 func TestSplitsDependOnIdAndSeedAlone(t *testing.T) {
-	make := func(n int) *Cohort {
+	people := func(n int) *Cohort {
 		c := &Cohort{}
 		for i := range n {
 			c.Patients = append(c.Patients, Patient{ID: fmt.Sprint(i)})
@@ -95,20 +95,20 @@ func TestSplitsDependOnIdAndSeedAlone(t *testing.T) {
 		}
 		return out
 	}
-	c := make(1000)
+	c := people(1000)
 	c.AssignSplits(7, DefaultShares)
 	require.Len(t, c.Only(Train).Patients, 700)
 	require.Len(t, c.Only(Tuning).Patients, 100)
 	require.Len(t, c.Only(HeldOut).Patients, 200)
-	turned := make(1000)
+	turned := people(1000)
 	slices.Reverse(turned.Patients)
 	turned.AssignSplits(7, DefaultShares)
 	require.Equal(t, of(c), of(turned))
-	other := make(1000)
+	other := people(1000)
 	other.AssignSplits(8, DefaultShares)
 	require.NotEqual(t, of(c), of(other))
 	for n := 3; n < 12; n++ {
-		c := make(n)
+		c := people(n)
 		c.AssignSplits(1, DefaultShares)
 		for _, s := range []Split{Train, Tuning, HeldOut} {
 			require.NotEmpty(t, c.Only(s).Patients, "%d patients, %s", n, s)
