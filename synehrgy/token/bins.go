@@ -128,8 +128,8 @@ func (f *field) tokens() int { return max(f.categories, len(f.Upper), 1) }
 // fitted tells that the field has a meaning the generator may use.
 func (f *field) fitted() bool { return f.categories > 0 || len(f.Upper) > 0 }
 
-// placeholder is the number that stands for every value of a field without bins.
-func (f *field) placeholder() int64 { return min(max(0, f.low), f.high) }
+// only is the number that stands for every value of a field without bins.
+func (f *field) only() int64 { return min(max(0, f.low), f.high) }
 
 // knots returns the quantile function of a token of the field, nil for a category.
 func (f *field) knots(bin int) []int64 {
@@ -137,7 +137,7 @@ func (f *field) knots(bin int) []int64 {
 	case f.categories > 0:
 		return nil
 	case len(f.Upper) == 0:
-		return []int64{f.placeholder()}
+		return []int64{f.only()}
 	}
 	return f.Knots[bin]
 }
