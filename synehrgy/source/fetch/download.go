@@ -158,13 +158,17 @@ func (g *getter) try(ctx context.Context, p *part, name string) (err error) {
 	if response.ContentLength >= 0 {
 		total = p.size + response.ContentLength
 	}
-	return g.receive(p, response.Body, address, total, silence)
+	return g.receive(ctx, p, response.Body, address, total, silence)
 }
 
-// receive appends body to the part, and tells the progress.
-func (g *getter) receive(p *part, body io.Reader, address string, total int64, silence *time.Timer) error {
+// receive appends body to the part, and tells the progress. It asks ctx itself before every read: net/http hears of a
+// cancellation on another goroutine, and bytes that are at hand would still be handed out until then.
+func (g *getter) receive(ctx context.Context, p *part, body io.Reader, address string, total int64, silence *time.Timer) error {
 	buffer := make([]byte, chunk)
 	for {
+		if err := ctx.Err(); err != nil {
+			return passing{fmt.Errorf("%s: the connection was cut: %w", address, err)}
+		}
 		n, err := body.Read(buffer)
 		if n > 0 {
 			silence.Reset(g.stall)
