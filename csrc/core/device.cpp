@@ -15,7 +15,7 @@ Isa isa_for(int32_t backend) {
     case SYN_BACKEND_CPU: {
       const Isa isa = machine_isa();
       if (isa == Isa::kNone)
-        fail(SYN_UNSUPPORTED, "the CPU backend needs AVX2 and FMA, which this CPU lacks; the reference backend runs");
+        fail(SYN_NO_DEVICE, "the CPU backend needs AVX2 and FMA, which this CPU lacks; the reference backend (--device ref) runs, slowly");
       return isa;
     }
     case SYN_BACKEND_CUDA: fail(SYN_NO_DEVICE, "this library has no CUDA backend");

@@ -14,8 +14,8 @@ template <class Real>
 struct Ops;
 
 struct Device {
-  // backend: SYN_BACKEND_CPU or SYN_BACKEND_REF; threads 0: machine_threads(). SYN_NO_DEVICE for CUDA, SYN_UNSUPPORTED for the
-  // CPU backend on a CPU without AVX2 and FMA.
+  // backend: SYN_BACKEND_CPU or SYN_BACKEND_REF; threads 0: machine_threads(). SYN_NO_DEVICE for CUDA, and for the CPU
+  // backend on a CPU without AVX2 and FMA.
   Device(int32_t backend, int32_t threads);
 
   const int32_t backend;

@@ -28,10 +28,12 @@ Isa chosen() {
   const Isa widest_here = widest();
   const char* asked = std::getenv("SYNEHRGY_ISA");
   if (!asked || !*asked) return widest_here;
-  const Isa isa = !std::strcmp(asked, "avx512") ? Isa::kAvx512 : !std::strcmp(asked, "avx2") ? Isa::kAvx2 : Isa::kNone;
-  if (isa == Isa::kNone) fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_ISA is neither avx2 nor avx512");
-  if (isa > widest_here) fail(SYN_UNSUPPORTED, "SYNEHRGY_ISA asks for %s, which this CPU lacks", asked);
-  return isa;
+  for (const Isa isa : {Isa::kNone, Isa::kAvx2, Isa::kAvx512}) {
+    if (std::strcmp(asked, isa_name(isa)) != 0) continue;
+    if (isa <= widest_here) return isa;
+    fail(SYN_UNSUPPORTED, "SYNEHRGY_ISA asks for %s, which this CPU lacks", asked);
+  }
+  fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_ISA is none of avx512, avx2 and none");
 }
 
 // CPUs that the container may use, from "quota period" in microseconds; infinite where there is no limit.

@@ -48,6 +48,9 @@ func (a *app) load(cmd *cobra.Command) (run.Config, error) {
 			return run.Config{}, err
 		}
 	}
+	if f := cmd.Flags().Lookup("threads"); f != nil && f.Changed && f.Value.String() == "0" {
+		return run.Config{}, fault.Usagef("--threads is 0, expected 1 to 256; leave it out for as many as this process may use")
+	}
 	for flag, key := range flagKeys {
 		if f := cmd.Flags().Lookup(flag); f != nil {
 			if _, ok := known[key]; ok && f.Changed {

@@ -67,7 +67,7 @@ func (p *pipeline) runFacts() []report.Fact {
 	out := []report.Fact{
 		{Key: "Source", Value: m.Source + ", " + filepath.Base(m.Input)},
 		{Key: "Seed", Value: fmt.Sprint(m.Config.Seed)},
-		{Key: "Device", Value: fmt.Sprintf("%s, %s kernels, %d threads", m.Device.CPU, m.Device.ISA, m.Device.Threads)},
+		{Key: "Device", Value: m.Device.String()},
 	}
 	for _, s := range m.Stages {
 		out = append(out, report.Fact{Key: "Time to " + s.Name, Value: time.Duration(s.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()})

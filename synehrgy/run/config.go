@@ -1,6 +1,8 @@
 package run
 
 import (
+	"slices"
+
 	"github.com/synehrgy/synehrgy-go/synehrgy/ehr"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 	"github.com/synehrgy/synehrgy-go/synehrgy/generate"
@@ -11,7 +13,7 @@ import (
 // Config is everything a run can be told. Every field is a key of the configuration file.
 type Config struct {
 	Seed     uint64         `yaml:"seed" json:"seed"`
-	Device   string         `yaml:"device" json:"device"`   // "cpu", "cuda" or "auto"
+	Device   string         `yaml:"device" json:"device"`   // "cpu", "cuda", "ref" or "auto"
 	Threads  int            `yaml:"threads" json:"threads"` // of the core; 0: as many as this process may use
 	Prepare  PrepareConfig  `yaml:"prepare" json:"prepare"`
 	Token    token.Config   `yaml:"token" json:"token"`
@@ -64,8 +66,8 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	p := c.Prepare
 	switch {
-	case c.Device != "auto" && c.Device != "cpu" && c.Device != "cuda":
-		return fault.Usagef("device is %q, expected cpu, cuda or auto", c.Device)
+	case !slices.Contains([]string{"auto", "cpu", "cuda", "ref"}, c.Device):
+		return fault.Usagef("device is %q, expected cpu, cuda, ref or auto", c.Device)
 	case c.Threads < 0 || c.Threads > 256:
 		return fault.Usagef("threads is %d, expected 0 to 256", c.Threads)
 	case !(p.TrainShare > 0) || !(p.TuningShare >= 0) || p.TrainShare+p.TuningShare >= 1:

@@ -53,8 +53,11 @@ func (e *Environment) Device() (*engine.Device, error) {
 		return e.device, nil
 	}
 	backend := engine.CPU
-	if e.Config.Device == "cuda" {
-		backend = engine.CUDA
+	if e.Config.Device != "auto" {
+		var err error
+		if backend, err = engine.ParseBackend(e.Config.Device); err != nil {
+			return nil, err
+		}
 	}
 	device, err := engine.OpenDevice(backend, e.Config.Threads)
 	if err != nil {

@@ -62,7 +62,7 @@ func inspectRun(path string) (*Seen, error) {
 		{"input files", len(m.Inputs)},
 		{"seed", m.Config.Seed},
 		{"program", fmt.Sprintf("%s, library %.12s", m.Version, m.Library)},
-		{"device", fmt.Sprintf("%s, %s kernels, %d threads", m.Device.CPU, m.Device.ISA, m.Device.Threads)},
+		{"device", m.Device},
 	}
 	for _, s := range m.Stages {
 		f = append(f, fact{s.Name, fmt.Sprintf("done in %.1f s, %d files", s.Seconds, len(s.Outputs))})

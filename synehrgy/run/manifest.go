@@ -3,12 +3,14 @@ package run
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
+	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
 
@@ -31,6 +33,14 @@ type Device struct {
 	CPU     string `json:"cpu"`
 	ISA     string `json:"isa"`
 	Threads int    `json:"threads"`
+}
+
+// String is the device in a line, for a person.
+func (d Device) String() string {
+	if d.Backend == string(engine.Ref) {
+		return fmt.Sprintf("%s, reference backend, %d threads", d.CPU, d.Threads)
+	}
+	return fmt.Sprintf("%s, %s kernels, %d threads", d.CPU, d.ISA, d.Threads)
 }
 
 // Stage is one finished stage.

@@ -109,7 +109,7 @@ func (p *pipeline) begin() error {
 	fresh := &Manifest{
 		Format: 1, Version: p.env.Version, Library: about.Stamp, Source: p.options.Format, Input: p.options.Input, Inputs: inputs,
 		Config: p.env.Config,
-		Device: Device{Backend: "cpu", CPU: about.CPU.Name, ISA: about.CPU.ISA, Threads: device.Threads()},
+		Device: Device{Backend: string(device.Backend()), CPU: about.CPU.Name, ISA: about.CPU.ISA, Threads: device.Threads()},
 	}
 	if p.options.Format == Simulated {
 		fresh.Input = fmt.Sprintf("%d patients", p.options.Simulate)
@@ -235,10 +235,14 @@ func (m *Manifest) differences(other *Manifest) []string {
 	if m.Input != other.Input && m.Source == Simulated || fmt.Sprint(m.Inputs) != fmt.Sprint(other.Inputs) {
 		out = append(out, "input")
 	}
+	if m.Device.Backend != other.Device.Backend {
+		out = append(out, "device")
+	}
 	return append(out, configDifferences(m.Config, other.Config)...)
 }
 
-// configDifferences names the keys in which two configurations differ; threads and device change no result.
+// configDifferences names the keys in which two configurations differ; threads change no result, and of the device it is the
+// backend that does.
 func configDifferences(a, b Config) []string {
 	a.Threads, a.Device = b.Threads, b.Device
 	left, right := map[string]string{}, map[string]string{}
