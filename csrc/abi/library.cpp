@@ -27,7 +27,7 @@ std::string description() {
   json += std::string(",\"backends\":[") + (cpu ? "\"cpu\"," : "") + "\"ref\"]";
   json += ",\"cpu\":{\"name\":" + quoted(syn::cpu_name()) + ",\"features\":" + quoted(syn::cpu_features()) +
           ",\"isa\":" + quoted(syn::isa_name(isa)) + "}";
-  json += ",\"gemm\":" + quoted("libxsmm " SYN_LIBXSMM_VERSION);
+  json += ",\"gemm\":" + quoted("own");
   json += ",\"threads\":" + std::to_string(syn::machine_threads());
   json += ",\"boost\":" + quoted(syn::boost_description());
   json += ",\"cuda\":" + quoted("not in this build") + "}";

@@ -11,8 +11,8 @@ enum class Isa { kNone, kAvx2, kAvx512 };
 const char* isa_name(Isa isa);
 
 // The widest set that has kernels here and that this CPU and its operating system support. The environment variable
-// SYNEHRGY_ISA (avx512, avx2, or none: as on an older CPU) narrows it, for tests; asking for what the CPU lacks is SYN_UNSUPPORTED. One answer a process:
-// the generated matrix products are kept by shape, not by instruction set.
+// SYNEHRGY_ISA (avx512, avx2, or none: as on an older CPU) narrows it, for tests; asking for what the CPU lacks is
+// SYN_UNSUPPORTED. One answer a process.
 Isa machine_isa();
 
 // Brand string of the CPU, and its features that matter here, space separated.

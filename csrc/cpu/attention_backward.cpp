@@ -17,22 +17,18 @@ struct Queries {
   alignas(64) float q_t[kMaxHeadDim * kTile], dout_t[kMaxHeadDim * kTile];
   alignas(64) float lse[kTile], delta[kTile];
   Rows q, dout;
-  int padded;
   int32_t rows;  // that exist
 };
 
 struct Keys {
   alignas(64) float pad_k[kTile * kMaxHeadDim], pad_v[kTile * kMaxHeadDim];
   Rows k, v;
-  int padded;
   int32_t rows;
 };
 
 // A head of a segment.
 struct Place {
   const AttentionBackward<float>& a;
-  const AttentionKernels& qkv;   // rows of qkv
-  const AttentionKernels& dout;  // rows of dout
   int32_t segment, head;
   HeadColumns c;
   int64_t begin, end;
@@ -43,7 +39,6 @@ void load_queries(const Place& p, int32_t block, Queries& out) {
   const int32_t dim = a.head_dim;
   const int64_t row = p.begin + int64_t{block} * kTile, out_ld = int64_t{a.heads} * dim;
   const int32_t left = static_cast<int32_t>(p.end - row);
-  out.padded = left < kTile;
   out.rows = left < kTile ? left : kTile;
   out.q = whole_rows(a.qkv + row * p.c.stride + p.c.q, p.c.stride, left, dim, out.pad_q);
   out.dout = whole_rows(a.dout + row * out_ld + int64_t{p.head} * dim, out_ld, left, dim, out.pad_dout);
@@ -60,7 +55,6 @@ void load_keys(const Place& p, int32_t block, Keys& out) {
   const int64_t row = p.begin + int64_t{block} * kTile;
   const int32_t left = static_cast<int32_t>(p.end - row);
   const float* x = p.a.qkv + row * p.c.stride;
-  out.padded = left < kTile;
   out.rows = left < kTile ? left : kTile;
   out.k = whole_rows(x + p.c.k, p.c.stride, left, p.a.head_dim, out.pad_k);
   out.v = whole_rows(x + p.c.v, p.c.stride, left, p.a.head_dim, out.pad_v);
@@ -92,8 +86,8 @@ void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int3
 }
 
 void tile(const Place& place, const Queries& queries, const Keys& keys, int32_t qb, int32_t kb, float* p, float* ds) {
-  place.qkv.score[keys.padded](queries.q_t, keys.k.at, p);
-  place.qkv.score[keys.padded](queries.dout_t, keys.v.at, ds);
+  tile_scores(keys.k, queries.q_t, place.a.head_dim, p);
+  tile_scores(keys.v, queries.dout_t, place.a.head_dim, ds);
   tile_gradients(place, queries, qb, kb, p, ds);
 }
 
@@ -106,14 +100,12 @@ void copy_rows(const float* from, int64_t from_ld, float* to, int64_t to_ld, int
     for (int32_t i = 0; i < dim; ++i) to[r * to_ld + i] = from[r * from_ld + i];
 }
 
-Place place_of(const AttentionBackward<float>& a, const AttentionKernels& qkv, const AttentionKernels& dout, int32_t segment,
-               int32_t head) {
-  return {a, qkv, dout, segment, head, head_columns(a, head), a.segments.offsets[segment], a.segments.offsets[segment + 1]};
+Place place_of(const AttentionBackward<float>& a, int32_t segment, int32_t head) {
+  return {a, segment, head, head_columns(a, head), a.segments.offsets[segment], a.segments.offsets[segment + 1]};
 }
 
 // dk and dv of a block of keys; with_dq also adds the block's share of dq in memory, for the one-pass way.
-void key_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, const AttentionKernels& dout, int32_t segment,
-               int32_t kv_head, int32_t kb, bool with_dq) {
+void key_block(const AttentionBackward<float>& a, int32_t segment, int32_t kv_head, int32_t kb, bool with_dq) {
   alignas(64) float dk[kTile * kMaxHeadDim], dv[kTile * kMaxHeadDim], dq[kTile * kMaxHeadDim], p[kTile * kTile],
       ds[kTile * kTile];
   Queries queries;
@@ -121,7 +113,7 @@ void key_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, c
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim, blocks = blocks_of(a.segments, segment);
   clear(dk, kTile * dim);
   clear(dv, kTile * dim);
-  Place place = place_of(a, qkv, dout, segment, kv_head * group);
+  Place place = place_of(a, segment, kv_head * group);
   load_keys(place, kb, keys);
   for (int32_t g = 0; g < group; ++g) {
     place.head = kv_head * group + g;
@@ -129,13 +121,13 @@ void key_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, c
     for (int32_t qb = kb; qb < blocks; ++qb) {
       load_queries(place, qb, queries);
       tile(place, queries, keys, qb, kb, p, ds);
-      dout.keys[queries.padded](queries.dout.at, p, dv);
-      qkv.keys[queries.padded](queries.q.at, ds, dk);
+      add_over_queries(p, queries.dout, dim, dv);
+      add_over_queries(ds, queries.q, dim, dk);
       if (!with_dq) continue;
       float* to = a.dqkv + (place.begin + int64_t{qb} * kTile) * place.c.stride + place.c.q;
       clear(dq, kTile * dim);
       if (kb > 0) copy_rows(to, place.c.stride, dq, dim, queries.rows, dim);
-      qkv.values[keys.padded](keys.k.at, ds, dq);
+      add_over_keys(ds, keys.k, place.a.head_dim, dq);
       copy_rows(dq, dim, to, place.c.stride, queries.rows, dim);
     }
   }
@@ -145,18 +137,17 @@ void key_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, c
 }
 
 // dq of a block of queries.
-void query_block(const AttentionBackward<float>& a, const AttentionKernels& qkv, const AttentionKernels& dout, int32_t segment,
-                 int32_t head, int32_t qb) {
+void query_block(const AttentionBackward<float>& a, int32_t segment, int32_t head, int32_t qb) {
   alignas(64) float dq[kTile * kMaxHeadDim], p[kTile * kTile], ds[kTile * kTile];
   Queries queries;
   Keys keys;
-  const Place place = place_of(a, qkv, dout, segment, head);
+  const Place place = place_of(a, segment, head);
   clear(dq, kTile * a.head_dim);
   load_queries(place, qb, queries);
   for (int32_t kb = 0; kb <= qb; ++kb) {
     load_keys(place, kb, keys);
     tile(place, queries, keys, qb, kb, p, ds);
-    qkv.values[keys.padded](keys.k.at, ds, dq);
+    add_over_keys(ds, keys.k, place.a.head_dim, dq);
   }
   float* to = a.dqkv + (place.begin + int64_t{qb} * kTile) * place.c.stride + place.c.q;
   copy_rows(dq, a.head_dim, to, place.c.stride, queries.rows, a.head_dim);
@@ -194,13 +185,11 @@ bool one_pass(const AttentionBackward<float>& a, int threads) {
 }  // namespace
 
 void attention_backward(Exec& exec, const AttentionBackward<float>& a) {
-  const AttentionKernels qkv = attention_kernels(a.head_dim, head_columns(a, 0).stride);
-  const AttentionKernels dout = attention_kernels(a.head_dim, int64_t{a.heads} * a.head_dim);
   deltas(exec.pool, a);
   if (one_pass(a, exec.pool.threads())) {
     exec.pool.each(int64_t{a.segments.count} * a.kv_heads, [&](int64_t task, int) {
       const int32_t segment = static_cast<int32_t>(task / a.kv_heads), head = static_cast<int32_t>(task % a.kv_heads);
-      for (int32_t kb = 0; kb < blocks_of(a.segments, segment); ++kb) key_block(a, qkv, dout, segment, head, kb, true);
+      for (int32_t kb = 0; kb < blocks_of(a.segments, segment); ++kb) key_block(a, segment, head, kb, true);
     });
     return;
   }
@@ -209,12 +198,12 @@ void attention_backward(Exec& exec, const AttentionBackward<float>& a) {
   exec.pool.each(most * keys, [&](int64_t task, int) {  // a block of keys meets the queries after it: the first ones are longest
     const int32_t kb = static_cast<int32_t>(task / keys), segment = static_cast<int32_t>(task % keys) / a.kv_heads;
     if (kb < blocks_of(a.segments, segment))
-      key_block(a, qkv, dout, segment, static_cast<int32_t>(task % keys) % a.kv_heads, kb, false);
+      key_block(a, segment, static_cast<int32_t>(task % keys) % a.kv_heads, kb, false);
   });
   exec.pool.each(most * queries, [&](int64_t task, int) {
     const int32_t qb = most - 1 - static_cast<int32_t>(task / queries), segment = static_cast<int32_t>(task % queries) / a.heads;
     if (qb < blocks_of(a.segments, segment))
-      query_block(a, qkv, dout, segment, static_cast<int32_t>(task % queries) % a.heads, qb);
+      query_block(a, segment, static_cast<int32_t>(task % queries) % a.heads, qb);
   });
 }
 

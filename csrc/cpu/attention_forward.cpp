@@ -71,8 +71,7 @@ void finish(const AttentionForward<float>& a, const Running& run, int32_t head, 
   }
 }
 
-void query_block(const AttentionForward<float>& a, const AttentionKernels& kernels, int32_t segment, int32_t head,
-                 int32_t block) {
+void query_block(const AttentionForward<float>& a, int32_t segment, int32_t head, int32_t block) {
   alignas(64) float queries[kMaxHeadDim * kTile], pad_k[kTile * kMaxHeadDim], pad_v[kTile * kMaxHeadDim], tile[kTile * kTile];
   Running run;
   const HeadColumns c = head_columns(a, head);
@@ -88,14 +87,13 @@ void query_block(const AttentionForward<float>& a, const AttentionKernels& kerne
   for (int32_t kb = 0; kb <= block; ++kb) {
     const float* keys = a.qkv + (begin + int64_t{kb} * kTile) * c.stride;
     const int32_t there = kb < block ? kTile : left;
-    const int padded = there < kTile;
     const Rows k = whole_rows(keys + c.k, c.stride, there, dim, pad_k), v = whole_rows(keys + c.v, c.stride, there, dim, pad_v);
-    kernels.score[padded](queries, k.at, tile);
+    tile_scores(k, queries, dim, tile);
     if (kb == block) mask_diagonal(tile);
     soften(tile, run);
     if (drop.on()) drop_tile(drop, static_cast<uint32_t>(row), kb * kTile, tile);
     if (kb > 0) shrink_rows(run, dim);
-    kernels.values[padded](v.at, tile, run.out);
+    add_over_keys(tile, v, dim, run.out);
   }
   finish(a, run, head, row, left < kTile ? left : kTile);
 }
@@ -103,13 +101,12 @@ void query_block(const AttentionForward<float>& a, const AttentionKernels& kerne
 }  // namespace
 
 void attention_forward(Exec& exec, const AttentionForward<float>& a) {
-  const AttentionKernels kernels = attention_kernels(a.head_dim, head_columns(a, 0).stride);
   const int32_t most = most_blocks(a.segments);
   const int64_t each = int64_t{a.segments.count} * a.heads;
   exec.pool.each(most * each, [&](int64_t task, int) {
     const int32_t block = most - 1 - static_cast<int32_t>(task / each);  // the longest rows first
     const int32_t segment = static_cast<int32_t>(task % each) / a.heads, head = static_cast<int32_t>(task % each) % a.heads;
-    if (block < blocks_of(a.segments, segment)) query_block(a, kernels, segment, head, block);
+    if (block < blocks_of(a.segments, segment)) query_block(a, segment, head, block);
   });
 }
 

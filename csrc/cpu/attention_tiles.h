@@ -54,22 +54,20 @@ SYN_SIMD void transpose(Rows x, int32_t dim, float scale, float* out) {
     for (int32_t r = 0; r < kTile; r += 8) transpose_8(x.at + r * x.ld + i, x.ld, s, out + i * kTile + r);
 }
 
-// The generated products of one head shape; strides are those of rows in place, dim those of padded copies.
-struct AttentionKernels {
-  GemmKernel score[2];   // tile[k][q] = sum_d row_k[d] col[d][q]; [padded] rows
-  GemmKernel values[2];  // acc[q][dim] += sum_k tile[k][q] row_k[dim]; [padded] rows
-  GemmKernel keys[2];    // acc[k][dim] += sum_q tile[k][q] row_q[dim]; [padded] rows
-};
+// The three products of a tile, whose rows are keys.
+// tile[k][q] = sum_d keys[k][d] queries[d][q]
+SYN_SIMD void tile_scores(Rows keys, const float* queries, int32_t dim, float* tile) {
+  gemm_block({keys.at, keys.ld, 1, queries, kTile, tile, kTile, kTile, kTile, dim, false});
+}
 
-SYN_SIMD AttentionKernels attention_kernels(int32_t dim, int64_t stride) {
-  AttentionKernels out = {};
-  for (int padded = 0; padded < 2; ++padded) {
-    const int32_t ld = padded ? dim : static_cast<int32_t>(stride);
-    out.score[padded] = gemm_kernel({kTile, kTile, dim, kTile, ld, kTile, false, false});
-    out.values[padded] = gemm_kernel({dim, kTile, kTile, ld, kTile, dim, true, true});
-    out.keys[padded] = gemm_kernel({dim, kTile, kTile, ld, kTile, dim, true, false});
-  }
-  return out;
+// sum[q][dim] += sum_k tile[k][q] keys[k][dim]
+SYN_SIMD void add_over_keys(const float* tile, Rows keys, int32_t dim, float* sum) {
+  gemm_block({tile, 1, kTile, keys.at, keys.ld, sum, dim, kTile, dim, kTile, true});
+}
+
+// sum[k][dim] += sum_q tile[k][q] queries[q][dim]
+SYN_SIMD void add_over_queries(const float* tile, Rows queries, int32_t dim, float* sum) {
+  gemm_block({tile, kTile, 1, queries.at, queries.ld, sum, dim, kTile, dim, kTile, true});
 }
 
 // Columns of q, k and v of a head in a fused row.

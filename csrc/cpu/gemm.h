@@ -1,9 +1,11 @@
-// Matrix products of the CPU backend: kernels that libxsmm generates, called on fixed tiles by one thread each under our pool.
-//   run     y[r,n] = sum_k x[r,k] W[n,k] + b[n]     W packed once; optionally g = gelu(y) while the tile is in cache
-//   outer   g[p,q] += sum_r a[r,p] b[r,q]           gradients of weights
-// A tile is kGemmRows rows by kGemmPanel columns by at most kGemmDepth of k, in ascending k. The last rows of a batch are padded
-// with zeros in a scratch tile, so every row goes through the same kernels: row i alone has the bits of row i in any batch, for
-// any number of threads. Memory traffic of run: x once per group of panels, W once per block of rows, y once.
+// Matrix products of the CPU backend, in fp32:
+//   block   y[r,j] (+)= sum_k x(r,k) w(k,j)              one thread, operands where they lie: the tiles of attention
+//   run     y[r,n] = sum_k x[r,k] W[n,k] + b[n]          W packed once; optionally g = gelu(y) while the tile is in cache
+//   outer   g[p,q] += sum_r a[r,p] b[r,q]                gradients of weights
+// Determinism: every element of a result is one chain of fused multiply-adds over ascending k (r in outer), begun from zero, or
+// from the element itself where it is added to. So its bits depend on nothing else: not on tiles, batch, threads or instruction
+// set, and a sum over rows may be interrupted anywhere. Memory traffic of run: x once per group of panels, W once per block of
+// rows, y once.
 #ifndef SYN_CPU_GEMM_H
 #define SYN_CPU_GEMM_H
 
@@ -14,11 +16,20 @@
 
 namespace syn::cpu::SYN_CPU_NS {
 
-constexpr int32_t kGemmRows = 32;
-constexpr int32_t kGemmPanel = 64;
-constexpr int32_t kGemmDepth = 384;
+// One thread's product on operands in memory; x may have any strides, rows of w and y are contiguous.
+struct GemmBlock {
+  const float* x;  // element (r, k) at x[r * x_row + k * x_k]
+  int64_t x_row, x_k;
+  const float* w;  // [k, n], rows w_k elements apart
+  int64_t w_k;
+  float* y;  // [rows, n], rows y_row elements apart
+  int64_t y_row;
+  int32_t rows, n, k;
+  bool add;  // y += instead of y =
+};
+void gemm_block(const GemmBlock& block);
 
-// Elements of a packed W [n, k]: panels of kGemmPanel columns, panel[k][kGemmPanel], the last one padded with zeros.
+// Elements of a packed W [n, k]: panels as wide as a register tile, panel[k][width], the last one padded with zeros.
 int64_t gemm_packed_size(int32_t n, int32_t k);
 
 // Element (n, k) of W is w[n * stride_n + k * stride_k].
@@ -42,17 +53,6 @@ struct GemmOuter {
   int32_t rows, p, q;
 };
 void gemm_outer(Pool& pool, const GemmOuter& args);
-
-// One generated kernel on row-major operands: c[n][m] (+)= sum_k b(n, k) a[k][m], rows of a, b, c lda, ldb, ldc elements apart.
-// b_transposed: b is stored [k][n]. Generated on the first call for a shape (thread-safe), looked up afterwards.
-struct GemmTile {
-  int32_t m, n, k;
-  int32_t lda, ldb, ldc;
-  bool add;  // c += instead of c =
-  bool b_transposed;
-};
-using GemmKernel = void (*)(const float* a, const float* b, float* c);
-GemmKernel gemm_kernel(const GemmTile& tile);
 
 }  // namespace syn::cpu::SYN_CPU_NS
 
