@@ -142,6 +142,8 @@ SYN_API syn_status syn_model_write(syn_model*, int32_t index, int32_t dtype, con
 
 typedef struct syn_trainer syn_trainer;
 
+enum { SYN_PRECISION_FP32 = 0, SYN_PRECISION_BF16 = 1 };
+
 typedef struct syn_trainer_params {
   uint32_t size;
   int32_t max_segments; /* S, records (or chunks) in a batch */
@@ -150,6 +152,8 @@ typedef struct syn_trainer_params {
   double beta1, beta2, epsilon, weight_decay;
   double clip;          /* gradients are scaled by clip / (norm + 1e-6) when norm > clip; 0: off */
   int32_t inference;    /* 1: no gradients, no moments; only syn_trainer_score and _logits */
+  int32_t recompute;    /* 1: a layer keeps its input and its attention's output, the rest is computed again; the same bits */
+  int32_t precision;    /* SYN_PRECISION_FP32 or _BF16: operands of products rounded to bf16, sums, masters and norms as ever */
 } syn_trainer_params;
 
 /* Bytes by region, known before anything is allocated. */

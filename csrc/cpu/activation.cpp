@@ -28,37 +28,45 @@ SYN_SIMD Vec sigmoid(Vec x) { return all(1.0f) / (all(1.0f) + exp(zero() - x)); 
 }  // namespace
 
 void gelu_forward(Exec& exec, const GeluForward<float>& a) {
-  each_range(exec.pool, a.count, [&](int64_t begin, int64_t n) { gelu_row(a.x + begin, a.y + begin, n); });
+  rounding_to(a.result, [&](auto round) {
+    each_range(exec.pool, a.count, [&](int64_t begin, int64_t n) { gelu_row(a.x + begin, a.y + begin, n, round); });
+  });
 }
 
 void gelu_backward(Exec& exec, const GeluBackward<float>& a) {
-  each_range(exec.pool, a.count, [&](int64_t begin, int64_t n) {
-    const float *x = a.x + begin, *dy = a.dy + begin;
-    float* dx = a.dx + begin;
-    each_vector(n, [&](int64_t i, auto part) { store(dx + i, part, load(dy + i, part) * gelu_slope(load(x + i, part))); });
+  rounding_to(a.result, [&](auto round) {
+    each_range(exec.pool, a.count, [&](int64_t begin, int64_t n) {
+      const float *x = a.x + begin, *dy = a.dy + begin;
+      float* dx = a.dx + begin;
+      each_vector(n, [&](int64_t i, auto part) { store(dx + i, part, round(load(dy + i, part) * gelu_slope(load(x + i, part)))); });
+    });
   });
 }
 
 void swiglu_forward(Exec& exec, const SwigluForward<float>& a) {
-  each_row(exec.pool, a.rows, [&](int32_t r) {
-    const float *gate = a.gate_up + 2 * int64_t{r} * a.ffn, *up = gate + a.ffn;
-    float* y = a.y + int64_t{r} * a.ffn;
-    each_vector(a.ffn, [&](int64_t i, auto part) {
-      const Vec g = load(gate + i, part);
-      store(y + i, part, g * sigmoid(g) * load(up + i, part));
+  rounding_to(a.result, [&](auto round) {
+    each_row(exec.pool, a.rows, [&](int32_t r) {
+      const float *gate = a.gate_up + 2 * int64_t{r} * a.ffn, *up = gate + a.ffn;
+      float* y = a.y + int64_t{r} * a.ffn;
+      each_vector(a.ffn, [&](int64_t i, auto part) {
+        const Vec g = load(gate + i, part);
+        store(y + i, part, round(g * sigmoid(g) * load(up + i, part)));
+      });
     });
   });
 }
 
 void swiglu_backward(Exec& exec, const SwigluBackward<float>& a) {
-  each_row(exec.pool, a.rows, [&](int32_t r) {
-    const int64_t at = 2 * int64_t{r} * a.ffn;
-    const float *gate = a.gate_up + at, *up = gate + a.ffn, *dy = a.dy + int64_t{r} * a.ffn;
-    float *dgate = a.dgate_up + at, *dup = dgate + a.ffn;
-    each_vector(a.ffn, [&](int64_t i, auto part) {
-      const Vec g = load(gate + i, part), u = load(up + i, part), d = load(dy + i, part), s = sigmoid(g);
-      store(dgate + i, part, d * u * s * fma(g, all(1.0f) - s, all(1.0f)));
-      store(dup + i, part, d * g * s);
+  rounding_to(a.result, [&](auto round) {
+    each_row(exec.pool, a.rows, [&](int32_t r) {
+      const int64_t at = 2 * int64_t{r} * a.ffn;
+      const float *gate = a.gate_up + at, *up = gate + a.ffn, *dy = a.dy + int64_t{r} * a.ffn;
+      float *dgate = a.dgate_up + at, *dup = dgate + a.ffn;
+      each_vector(a.ffn, [&](int64_t i, auto part) {
+        const Vec g = load(gate + i, part), u = load(up + i, part), d = load(dy + i, part), s = sigmoid(g);
+        store(dgate + i, part, round(d * u * s * fma(g, all(1.0f) - s, all(1.0f))));
+        store(dup + i, part, round(d * g * s));
+      });
     });
   });
 }

@@ -61,7 +61,8 @@ void load_keys(const Place& p, int32_t block, Keys& out) {
 }
 
 // p and ds of a tile, rows are keys: on entry the scores and dp.
-void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int32_t kb, float* p, float* ds) {
+template <class Round>
+void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int32_t kb, float* p, float* ds, Round round) {
   const AttentionBackward<float>& a = place.a;
   const Dropout drop = dropout_of_head(a.drop, place.head);
   const Vec scale = all(a.scale), kept = all(static_cast<float>(drop.scale));
@@ -79,8 +80,8 @@ void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int3
         dp = choose(keep_lane, dp * kept, zero());
         dropped = choose(keep_lane, weight * kept, zero());
       }
-      store(p + i, dropped);
-      store(ds + i, weight * (dp - load(queries.delta + q)) * scale);
+      store(p + i, round(dropped));
+      store(ds + i, round(weight * (dp - load(queries.delta + q)) * scale));
     }
   }
 }
@@ -88,16 +89,19 @@ void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int3
 void tile(const Place& place, const Queries& queries, const Keys& keys, int32_t qb, int32_t kb, float* p, float* ds) {
   tile_scores(keys.k, queries.q_t, place.a.head_dim, p);
   tile_scores(keys.v, queries.dout_t, place.a.head_dim, ds);
-  tile_gradients(place, queries, qb, kb, p, ds);
+  rounding_to(place.a.precision, [&](auto round) { tile_gradients(place, queries, qb, kb, p, ds, round); });
 }
 
 void clear(float* x, int32_t n) {
   for (int32_t i = 0; i < n; ++i) x[i] = 0;
 }
 
-void copy_rows(const float* from, int64_t from_ld, float* to, int64_t to_ld, int32_t rows, int32_t dim) {
-  for (int32_t r = 0; r < rows; ++r)
-    for (int32_t i = 0; i < dim; ++i) to[r * to_ld + i] = from[r * from_ld + i];
+void copy_rows(const float* from, int64_t from_ld, float* to, int64_t to_ld, int32_t rows, int32_t dim,
+               Precision result = Precision::kFp32) {
+  rounding_to(result, [&](auto round) {
+    for (int32_t r = 0; r < rows; ++r)
+      each_vector(dim, [&](int64_t i, auto part) { store(to + r * to_ld + i, part, round(load(from + r * from_ld + i, part))); });
+  });
 }
 
 Place place_of(const AttentionBackward<float>& a, int32_t segment, int32_t head) {
@@ -128,12 +132,13 @@ void key_block(const AttentionBackward<float>& a, int32_t segment, int32_t kv_he
       clear(dq, kTile * dim);
       if (kb > 0) copy_rows(to, place.c.stride, dq, dim, queries.rows, dim);
       add_over_keys(ds, keys.k, place.a.head_dim, dq);
-      copy_rows(dq, dim, to, place.c.stride, queries.rows, dim);
+      const Precision result = qb == kb ? a.result : Precision::kFp32;  // a query's own block of keys is its last
+      copy_rows(dq, dim, to, place.c.stride, queries.rows, dim, result);
     }
   }
   float* to = a.dqkv + (place.begin + int64_t{kb} * kTile) * place.c.stride;
-  copy_rows(dk, dim, to + place.c.k, place.c.stride, keys.rows, dim);
-  copy_rows(dv, dim, to + place.c.v, place.c.stride, keys.rows, dim);
+  copy_rows(dk, dim, to + place.c.k, place.c.stride, keys.rows, dim, a.result);
+  copy_rows(dv, dim, to + place.c.v, place.c.stride, keys.rows, dim, a.result);
 }
 
 // dq of a block of queries.
@@ -150,7 +155,7 @@ void query_block(const AttentionBackward<float>& a, int32_t segment, int32_t hea
     add_over_keys(ds, keys.k, place.a.head_dim, dq);
   }
   float* to = a.dqkv + (place.begin + int64_t{qb} * kTile) * place.c.stride + place.c.q;
-  copy_rows(dq, a.head_dim, to, place.c.stride, queries.rows, a.head_dim);
+  copy_rows(dq, a.head_dim, to, place.c.stride, queries.rows, a.head_dim, a.result);
 }
 
 // delta of every row and head.

@@ -1,6 +1,7 @@
 // Causal attention over packed segments, forward (ops/attention.h): for each (segment, head, block of kTile queries) the blocks
 // of keys in ascending order, with the running maximum m and sum l of the online softmax in base 2:
 //   m' = max(m, s),  o = o 2^(m-m') + 2^(s-m') v,  l = l 2^(m-m') + sum 2^(s-m');  out = o / l,  lse = (m + log2 l) ln 2
+// In bf16 m' is rounded up to an integer and the weights 2^(s-m') are rounded to bf16 before they meet v.
 // Determinism: a task is one thread's and its order is fixed. Memory traffic: q and out once, k and v once per block of queries,
 // from the caches; the scores never leave the first level.
 #include "cpu/attention_tiles.h"
@@ -22,16 +23,18 @@ void mask_diagonal(float* tile) {
     for (int32_t q = 0; q < k; ++q) tile[k * kTile + q] = -__builtin_inff();
 }
 
-// Scores become weights 2^(s - m'); top and sum move on.
-void soften(float* tile, Running& run) {
+// Scores become weights 2^(s - m'), rounded after they have been summed; top and sum move on.
+template <class Round>
+void soften(float* tile, Running& run, bool whole_top, Round round) {
   for (int32_t q = 0; q < kTile; q += kLanes) {
     const Vec before = load(run.top + q);
     Vec top = before;
     for (int32_t k = 0; k < kTile; ++k) top = max(load(tile + k * kTile + q), top);
+    if (whole_top) top = ceiling(top);
     Vec sum = zero();
     for (int32_t k = 0; k < kTile; ++k) {
       const Vec p = exp2(load(tile + k * kTile + q) - top);
-      store(tile + k * kTile + q, p);
+      store(tile + k * kTile + q, round(p));
       sum = sum + p;
     }
     const Vec shrink = exp2(before - top);
@@ -41,7 +44,8 @@ void soften(float* tile, Running& run) {
   }
 }
 
-void drop_tile(const Dropout& drop, uint32_t row, int32_t key, float* tile) {
+template <class Round>
+void drop_tile(const Dropout& drop, uint32_t row, int32_t key, float* tile, Round round) {
   alignas(64) uint32_t words[4 * kTile];
   const Vec scale = all(static_cast<float>(drop.scale));
   for (int32_t k = 0; k < kTile; k += 4) {
@@ -49,7 +53,7 @@ void drop_tile(const Dropout& drop, uint32_t row, int32_t key, float* tile) {
     for (int32_t i = 0; i < 4; ++i)
       for (int32_t q = 0; q < kTile; q += kLanes) {
         float* p = tile + (k + i) * kTile + q;
-        store(p, choose(at_least(words + i * kTile + q, drop.threshold), load(p) * scale, zero()));
+        store(p, choose(at_least(words + i * kTile + q, drop.threshold), round(load(p) * scale), zero()));
       }
   }
 }
@@ -66,7 +70,9 @@ void finish(const AttentionForward<float>& a, const Running& run, int32_t head, 
   for (int32_t q = 0; q < rows; ++q) {
     float* out = a.out + ((row + q) * a.heads + head) * a.head_dim;
     const float by = 1 / run.sum[q];
-    for (int32_t i = 0; i < a.head_dim; ++i) out[i] = run.out[q * a.head_dim + i] * by;
+    rounding_to(a.precision, [&](auto round) {
+      each_vector(a.head_dim, [&](int64_t i, auto part) { store(out + i, part, round(load(run.out + q * a.head_dim + i, part) * all(by))); });
+    });
     a.lse[int64_t{head} * a.segments.rows + row + q] = run.top[q] / kLog2E + __builtin_logf(run.sum[q]);
   }
 }
@@ -76,6 +82,7 @@ void query_block(const AttentionForward<float>& a, int32_t segment, int32_t head
   Running run;
   const HeadColumns c = head_columns(a, head);
   const Dropout drop = dropout_of_head(a.drop, head);
+  const bool whole_top = a.precision == Precision::kBf16;
   const int64_t begin = a.segments.offsets[segment], row = begin + int64_t{block} * kTile;
   const int32_t left = static_cast<int32_t>(a.segments.offsets[segment + 1] - row), dim = a.head_dim;
   transpose(whole_rows(a.qkv + row * c.stride + c.q, c.stride, left, dim, pad_k), dim, a.scale * kLog2E, queries);
@@ -90,8 +97,14 @@ void query_block(const AttentionForward<float>& a, int32_t segment, int32_t head
     const Rows k = whole_rows(keys + c.k, c.stride, there, dim, pad_k), v = whole_rows(keys + c.v, c.stride, there, dim, pad_v);
     tile_scores(k, queries, dim, tile);
     if (kb == block) mask_diagonal(tile);
-    soften(tile, run);
-    if (drop.on()) drop_tile(drop, static_cast<uint32_t>(row), kb * kTile, tile);
+    rounding_to(a.precision, [&](auto round) {
+      if (drop.on()) {
+        soften(tile, run, whole_top, AsItIs{});
+        drop_tile(drop, static_cast<uint32_t>(row), kb * kTile, tile, round);
+      } else {
+        soften(tile, run, whole_top, round);
+      }
+    });
     if (kb > 0) shrink_rows(run, dim);
     add_over_keys(tile, v, dim, run.out);
   }

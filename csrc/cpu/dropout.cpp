@@ -14,7 +14,7 @@ void dropout(Exec& exec, const DropoutArgs<float>& a) {
     const int32_t begin = static_cast<int32_t>(block) * kRows, end = begin + kRows < a.rows ? begin + kRows : a.rows;
     for (int32_t r = begin; r < end; ++r) {
       float* row = a.x + int64_t{r} * a.width;
-      dropout_row(a.drop, static_cast<uint32_t>(r), row, row, a.width);
+      dropout_row(a.drop, static_cast<uint32_t>(r), row, row, a.width, AsItIs{});
     }
   });
 }

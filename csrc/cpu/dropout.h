@@ -3,7 +3,7 @@
 #ifndef SYN_CPU_DROPOUT_H
 #define SYN_CPU_DROPOUT_H
 
-#include "cpu/simd.h"
+#include "cpu/elementwise.h"
 #include "ops/dropout.h"
 
 namespace syn::cpu::SYN_CPU_NS {
@@ -69,8 +69,9 @@ SYN_SIMD void dropout_run(const Dropout& d, uint32_t row, uint32_t column, uint3
     for (int j = 0; j < 4; ++j) out[4 * b + j] = words[j * kBlocks + b];
 }
 
-// x[0..n) of a row: kept ones scaled, the others zero. to may be x.
-SYN_SIMD void dropout_row(const Dropout& d, uint32_t row, const float* x, float* to, int32_t n) {
+// x[0..n) of a row: kept ones scaled and rounded, the others zero. to may be x.
+template <class Round>
+SYN_SIMD void dropout_row(const Dropout& d, uint32_t row, const float* x, float* to, int32_t n, Round round) {
   const Vec scale = all(static_cast<float>(d.scale));
   uint32_t words[kWordRun];
   for (int32_t c = 0; c < n; c += kWordRun) {
@@ -78,7 +79,7 @@ SYN_SIMD void dropout_row(const Dropout& d, uint32_t row, const float* x, float*
     for (int32_t i = c; i < c + kWordRun && i < n; i += kLanes) {
       const Mask kept = at_least(words + (i - c), d.threshold);
       const Mask there = first_lanes(n - i < kLanes ? n - i : kLanes);
-      store_part(to + i, there, choose(kept, load_part(x + i, there) * scale, zero()));
+      store_part(to + i, there, choose(kept, round(load_part(x + i, there) * scale), zero()));
     }
   }
 }

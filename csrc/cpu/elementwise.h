@@ -3,6 +3,7 @@
 #define SYN_CPU_ELEMENTWISE_H
 
 #include "cpu/simd.h"
+#include "ops/precision.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 
@@ -12,6 +13,22 @@ SYN_SIMD void each_vector(int64_t n, F f) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) f(i, Whole{});
   if (i < n) f(i, first_lanes(static_cast<int>(n - i)));
+}
+
+// f(round) with what rounds a vector to a precision: the choice is made once, outside the loops of f.
+struct AsItIs {
+  inline __attribute__((always_inline)) Vec operator()(Vec x) const { return x; }
+};
+struct ToBf16 {
+  inline __attribute__((always_inline)) Vec operator()(Vec x) const { return round_bf16(x); }
+};
+template <class F>
+SYN_SIMD void rounding_to(Precision precision, F f) {
+  if (precision == Precision::kBf16) {
+    f(ToBf16{});
+  } else {
+    f(AsItIs{});
+  }
 }
 
 SYN_SIMD void add_to(float* y, const float* x, int64_t n) {
@@ -34,8 +51,14 @@ SYN_SIMD Vec gelu_slope(Vec x) {
   return fma(x * s * (all(1.0f) - s), du, s);
 }
 
-SYN_SIMD void gelu_row(const float* x, float* y, int64_t n) {
-  each_vector(n, [&](int64_t i, auto part) { store(y + i, part, gelu(load(x + i, part))); });
+template <class Round>
+SYN_SIMD void gelu_row(const float* x, float* y, int64_t n, Round round) {
+  each_vector(n, [&](int64_t i, auto part) { store(y + i, part, round(gelu(load(x + i, part)))); });
+}
+
+template <class Round>
+SYN_SIMD void round_row(float* x, int64_t n, Round round) {
+  each_vector(n, [&](int64_t i, auto part) { store(x + i, part, round(load(x + i, part))); });
 }
 
 }  // namespace syn::cpu::SYN_CPU_NS

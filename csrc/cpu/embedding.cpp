@@ -33,7 +33,7 @@ void embedding_forward(Exec& exec, const EmbeddingForward<float>& a) {
       each_vector(a.width, [&](int64_t i, auto part) {
         store(out + i, part, position ? load(token + i, part) + load(position + i, part) : load(token + i, part));
       });
-      if (a.drop.on()) dropout_row(a.drop, static_cast<uint32_t>(r), out, out, a.width);
+      if (a.drop.on()) dropout_row(a.drop, static_cast<uint32_t>(r), out, out, a.width, AsItIs{});
     }
   });
 }

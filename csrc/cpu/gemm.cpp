@@ -18,13 +18,14 @@ constexpr int64_t kAliasing = 1024;               // floats
 
 int64_t gemm_packed_size(int32_t n, int32_t k) { return int64_t{pieces(n, kTileColumns)} * kTileColumns * k; }
 
-void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, int32_t n, int32_t k, float* packed) {
+void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, int32_t n, int32_t k, float* packed,
+               Precision precision) {
   pool.each(pieces(n, kTileColumns), [&](int64_t panel, int) {
     const int32_t n0 = static_cast<int32_t>(panel) * kTileColumns, width = least(kTileColumns, n - n0);
     float* to = packed + panel * kTileColumns * k;
     for (int32_t i = 0; i < k; ++i, to += kTileColumns) {
       const float* from = w + n0 * stride_n + i * stride_k;
-      for (int32_t j = 0; j < width; ++j) to[j] = from[j * stride_n];
+      for (int32_t j = 0; j < width; ++j) to[j] = rounded_to(precision, from[j * stride_n]);
       for (int32_t j = width; j < kTileColumns; ++j) to[j] = 0;
     }
   });
@@ -37,13 +38,16 @@ struct Part {
   int32_t row, rows, begin, end;
 };
 
-// Bias and activation while the panel's part of y is in the caches.
+// Bias, rounding and activation while the panel's part of y is in the caches.
 void finish(const GemmRun& a, const Part& part, int32_t n0, int32_t n) {
-  for (int32_t r = part.row; r < part.row + part.rows; ++r) {
-    float* y = a.y + r * a.ldy + n0;
-    if (a.bias) add_to(y, a.bias + n0, n);
-    if (a.gelu) gelu_row(y, a.gelu + r * a.ldy + n0, n);
-  }
+  rounding_to(a.result, [&](auto round) {
+    for (int32_t r = part.row; r < part.row + part.rows; ++r) {
+      float* y = a.y + r * a.ldy + n0;
+      if (a.bias) add_to(y, a.bias + n0, n);
+      if (a.result != Precision::kFp32) round_row(y, n, round);
+      if (a.gelu) gelu_row(y, a.gelu + r * a.ldy + n0, n, round);
+    }
+  });
 }
 
 // The terms [k0, k0 + k) of a panel; x points at the first of them, its rows ldx apart.

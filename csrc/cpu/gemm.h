@@ -13,6 +13,7 @@
 
 #include "core/pool.h"
 #include "cpu/isa.h"
+#include "ops/precision.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 
@@ -32,8 +33,9 @@ void gemm_block(const GemmBlock& block);
 // Elements of a packed W [n, k]: panels as wide as a register tile, panel[k][width], the last one padded with zeros.
 int64_t gemm_packed_size(int32_t n, int32_t k);
 
-// Element (n, k) of W is w[n * stride_n + k * stride_k].
-void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, int32_t n, int32_t k, float* packed);
+// Element (n, k) of W is w[n * stride_n + k * stride_k], rounded to precision.
+void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, int32_t n, int32_t k, float* packed,
+               Precision precision = Precision::kFp32);
 
 struct GemmRun {
   const float* x;       // [rows, k], rows ldx elements apart
@@ -43,6 +45,7 @@ struct GemmRun {
   float* gelu;          // [rows, n], rows ldy elements apart, or null
   int32_t rows, n, k;
   int64_t ldx, ldy;
+  Precision result = Precision::kFp32;  // of y, and of the gelu of that y
 };
 void gemm_run(Pool& pool, const GemmRun& args);
 

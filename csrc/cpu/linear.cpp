@@ -13,17 +13,17 @@ int64_t packed_size(int32_t out, int32_t in) { return gemm_packed_size(out, in);
 
 void pack(Exec& exec, const PackArgs<float>& a) {
   const int64_t stride_out = a.w.in_out ? 1 : a.w.in, stride_in = a.w.in_out ? a.w.out : 1;
-  if (a.packed) gemm_pack(exec.pool, a.w.data, stride_out, stride_in, a.w.out, a.w.in, a.packed);
-  if (a.packed_t) gemm_pack(exec.pool, a.w.data, stride_in, stride_out, a.w.in, a.w.out, a.packed_t);
+  if (a.packed) gemm_pack(exec.pool, a.w.data, stride_out, stride_in, a.w.out, a.w.in, a.packed, a.w.precision);
+  if (a.packed_t) gemm_pack(exec.pool, a.w.data, stride_in, stride_out, a.w.in, a.w.out, a.packed_t, a.w.precision);
 }
 
 void linear_forward(Exec& exec, const LinearForward<float>& a) {
   float* gelu = a.activation == Activation::kGelu ? a.activated : nullptr;
-  gemm_run(exec.pool, {a.x, a.w.packed, a.y, a.bias, gelu, a.rows, a.w.out, a.w.in, a.w.in, a.w.out});
+  gemm_run(exec.pool, {a.x, a.w.packed, a.y, a.bias, gelu, a.rows, a.w.out, a.w.in, a.w.in, a.w.out, a.result});
 }
 
 void linear_backward_input(Exec& exec, const LinearBackwardInput<float>& a) {
-  gemm_run(exec.pool, {a.dy, a.w.packed_t, a.dx, nullptr, nullptr, a.rows, a.w.in, a.w.out, a.w.out, a.w.in});
+  gemm_run(exec.pool, {a.dy, a.w.packed_t, a.dx, nullptr, nullptr, a.rows, a.w.in, a.w.out, a.w.out, a.w.in, a.result});
 }
 
 void linear_backward_weight(Exec& exec, const LinearBackwardWeight<float>& a) {

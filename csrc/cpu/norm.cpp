@@ -23,14 +23,15 @@ float row_square(const float* x, float mean, int32_t n) {
   return sum_lanes(sum);
 }
 
-void forward_row(const NormForward<float>& a, int32_t r) {
+template <class Round>
+void forward_row(const NormForward<float>& a, int32_t r, Round round) {
   const int64_t at = int64_t{r} * a.width;
   const float* s = a.x + at;
   if (a.branch) {
     float* sum = a.sum + at;
     if (a.drop.on()) {
       // The branch first, through y, which is written below anyway: sum may be x itself.
-      dropout_row(a.drop, static_cast<uint32_t>(r), a.branch + at, a.y + at, a.width);
+      dropout_row(a.drop, static_cast<uint32_t>(r), a.branch + at, a.y + at, a.width, AsItIs{});
       each_vector(a.width, [&](int64_t i, auto part) { store(sum + i, part, load(s + i, part) + load(a.y + at + i, part)); });
     } else {
       each_vector(a.width,
@@ -44,14 +45,15 @@ void forward_row(const NormForward<float>& a, int32_t r) {
   float* y = a.y + at;
   each_vector(a.width, [&](int64_t i, auto part) {
     const Vec normed = (load(s + i, part) - all(mean)) * all(rstd);
-    store(y + i, part,
-          a.bias ? fma(normed, load(a.weight + i, part), load(a.bias + i, part)) : normed * load(a.weight + i, part));
+    const Vec w = load(a.weight + i, part);
+    store(y + i, part, round(a.bias ? fma(normed, w, load(a.bias + i, part)) : normed * w));
   });
   if (a.mean) a.mean[r] = mean;
   if (a.rstd) a.rstd[r] = rstd;
 }
 
-void backward_row(const NormBackward<float>& a, int32_t r, float* dweight, float* dbias) {
+template <class Round>
+void backward_row(const NormBackward<float>& a, int32_t r, float* dweight, float* dbias, Round round) {
   const int64_t at = int64_t{r} * a.width;
   const Vec mean = all(a.mean ? a.mean[r] : 0), rstd = all(a.rstd[r]);
   Vec sum_g = zero(), sum_gn = zero();
@@ -74,9 +76,9 @@ void backward_row(const NormBackward<float>& a, int32_t r, float* dweight, float
   if (!a.dbranch) return;
   float* dbranch = a.dbranch + at;
   if (a.drop.on()) {
-    dropout_row(a.drop, static_cast<uint32_t>(r), ds, dbranch, a.width);
+    dropout_row(a.drop, static_cast<uint32_t>(r), ds, dbranch, a.width, round);
   } else {
-    each_vector(a.width, [&](int64_t i, auto part) { store(dbranch + i, part, load(ds + i, part)); });
+    each_vector(a.width, [&](int64_t i, auto part) { store(dbranch + i, part, round(load(ds + i, part))); });
   }
 }
 
@@ -85,7 +87,9 @@ void backward_row(const NormBackward<float>& a, int32_t r, float* dweight, float
 void norm_forward(Exec& exec, const NormForward<float>& a) {
   exec.pool.each((a.rows + kNormRows - 1) / kNormRows, [&](int64_t block, int) {
     const int32_t begin = static_cast<int32_t>(block) * kNormRows, end = begin + kNormRows < a.rows ? begin + kNormRows : a.rows;
-    for (int32_t r = begin; r < end; ++r) forward_row(a, r);
+    rounding_to(a.result, [&](auto round) {
+      for (int32_t r = begin; r < end; ++r) forward_row(a, r, round);
+    });
   });
 }
 
@@ -95,7 +99,9 @@ void norm_backward(Exec& exec, const NormBackward<float>& a) {
     float* partial = a.partial + block * 2 * a.width;
     for (int32_t i = 0; i < 2 * a.width; ++i) partial[i] = 0;
     const int32_t begin = static_cast<int32_t>(block) * kNormRows, end = begin + kNormRows < a.rows ? begin + kNormRows : a.rows;
-    for (int32_t r = begin; r < end; ++r) backward_row(a, r, partial, partial + a.width);
+    rounding_to(a.result, [&](auto round) {
+      for (int32_t r = begin; r < end; ++r) backward_row(a, r, partial, partial + a.width, round);
+    });
   });
   for (int32_t block = 0; block < blocks; ++block) {
     const float* partial = a.partial + int64_t{block} * 2 * a.width;

@@ -1,4 +1,5 @@
-// Rotary positions in place (ops/rope.h): q and k once over, the table from cache. Elementwise, so the threads cannot matter.
+// Rotary positions in place (ops/rope.h): q and k once over, the table from cache; a row is rounded while it is in the first
+// level. Elementwise, so the threads cannot matter.
 #include "cpu/elementwise.h"
 #include "cpu/ops.h"
 
@@ -23,6 +24,7 @@ void rope(Exec& exec, const RopeArgs<float>& a) {
           store(x + half + i, part, fma(second, cos, first * sin));
         });
       }
+      if (a.result == Precision::kBf16) round_row(a.x + r * a.stride, a.stride, ToBf16{});
     }
   });
 }

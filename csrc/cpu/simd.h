@@ -39,7 +39,17 @@ SYN_SIMD Mask at_least(const uint32_t* w, uint32_t threshold) {  // lane i: w[i]
   return _mm512_cmpge_epu32_mask(_mm512_loadu_si512(w), _mm512_set1_epi32(static_cast<int>(threshold)));
 }
 SYN_SIMD Mask unordered(Vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+SYN_SIMD Vec ceiling(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 SYN_SIMD Mask below(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+SYN_SIMD Vec round_bf16(Vec x) {  // the bits of round_bf16(float) of ops/precision.h
+  const IntVec bits = _mm512_castps_si512(x), magnitude = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
+  const IntVec odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const IntVec up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+  const Mask normal = _mm512_cmpge_epi32_mask(magnitude, _mm512_set1_epi32(0x00800000));
+  const IntVec keep = _mm512_mask_blend_epi32(normal, _mm512_set1_epi32(INT32_MIN), _mm512_set1_epi32(-0x10000));
+  const IntVec rounded = _mm512_and_si512(_mm512_mask_blend_epi32(normal, bits, up), keep);
+  return choose(unordered(x), x, _mm512_castsi512_ps(rounded));
+}
 
 #else
 
@@ -74,7 +84,17 @@ SYN_SIMD Mask at_least(const uint32_t* w, uint32_t threshold) {
   return _mm256_cmpeq_epi32(_mm256_max_epu32(a, t), a);
 }
 SYN_SIMD Mask unordered(Vec a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
+SYN_SIMD Vec ceiling(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 SYN_SIMD Mask below(Vec a, Vec b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+SYN_SIMD Vec round_bf16(Vec x) {  // the bits of round_bf16(float) of ops/precision.h
+  const IntVec bits = _mm256_castps_si256(x), magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF));
+  const IntVec odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const IntVec up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7FFF)));
+  const IntVec tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x00800000), magnitude);
+  const IntVec keep = _mm256_blendv_epi8(_mm256_set1_epi32(-0x10000), _mm256_set1_epi32(INT32_MIN), tiny);
+  const IntVec rounded = _mm256_and_si256(_mm256_blendv_epi8(up, bits, tiny), keep);
+  return choose(unordered(x), x, _mm256_castsi256_ps(rounded));
+}
 
 #endif
 

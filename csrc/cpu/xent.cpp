@@ -28,15 +28,17 @@ float exponentials(float* z, float top, int32_t n) {
   return sum_lanes(sum);
 }
 
-void scale_row(float* z, float by, int32_t n) {
-  each_vector(n, [&](int64_t i, auto part) { store(z + i, part, load(z + i, part) * all(by)); });
+void scale_row(float* z, float by, int32_t n, Precision precision) {
+  rounding_to(precision, [&](auto round) {
+    each_vector(n, [&](int64_t i, auto part) { store(z + i, part, round(load(z + i, part) * all(by))); });
+  });
 }
 
 // nll of row r from its logits z, which become their gradient.
 double classify(const XentArgs<float>& a, int32_t r, float* z) {
   const int32_t vocab = a.w.out, soft = a.soft_row ? a.soft_row[r] : -1;
   if (soft < 0 && a.target[r] < 0) {
-    scale_row(z, 0, vocab);
+    for (int32_t v = 0; v < vocab; ++v) z[v] = 0;
     return 0;
   }
   const float top = row_max(z, vocab);
@@ -47,8 +49,8 @@ double classify(const XentArgs<float>& a, int32_t r, float* z) {
   for (int32_t k = 0; k < taps; ++k)
     below += static_cast<double>(weight[k]) * (static_cast<double>(top) - static_cast<double>(z[index[k]]));
   const float sum = exponentials(z, top, vocab);
-  scale_row(z, 1 / sum, vocab);
-  for (int32_t k = 0; k < taps; ++k) z[index[k]] -= weight[k];
+  for (int32_t k = 0; k < taps; ++k) z[index[k]] -= weight[k] * sum;
+  scale_row(z, 1 / sum, vocab, a.w.precision);
   return below + __builtin_log(static_cast<double>(sum));
 }
 

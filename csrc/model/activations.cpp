@@ -9,16 +9,23 @@
 namespace syn {
 
 template <class Real>
-Activations<Real> activations_of(const Shape& s, int64_t rows, bool inference, Arena& arena) {
+Activations<Real> activations_of(const Shape& s, int64_t rows, Keep keep, Arena& arena) {
   const auto take = [&](int64_t width) { return arena.take<Real>(rows * width); };
   Activations<Real> a;
   for (int32_t i = 0; i < s.layers; ++i) {
-    if (inference && i > 0) {
-      a.layers.push_back(a.layers[0]);
-      continue;
+    typename Activations<Real>::Layer layer = i > 0 ? a.layers[0] : typename Activations<Real>::Layer{};
+    if (i == 0 || keep != Keep::kNothing) {
+      layer.residual = take(s.width);
+      layer.attention = take(s.q_width());
+      layer.lse = take(s.heads);
     }
-    a.layers.push_back({take(s.width), take(s.qkv_width()), take(s.q_width()), take(s.heads), take(s.width), take(s.up_width()),
-                        take(1), take(1), take(1), take(1)});
+    if (i == 0 || keep == Keep::kAll) {
+      layer.qkv = take(s.qkv_width());
+      layer.middle = take(s.width);
+      layer.up = take(s.up_width());
+      for (Real** x : {&layer.mean1, &layer.rstd1, &layer.mean2, &layer.rstd2}) *x = take(1);
+    }
+    a.layers.push_back(layer);
   }
   a.last = take(s.width);
   a.last_mean = take(1);
@@ -32,11 +39,11 @@ Activations<Real> activations_of(const Shape& s, int64_t rows, bool inference, A
 }
 
 template <class Real>
-GradientScratch<Real> gradient_scratch_of(const Shape& s, int64_t rows, Arena& arena) {
+GradientScratch<Real> gradient_scratch_of(const Shape& s, int64_t rows, Precision precision, Arena& arena) {
   const auto take = [&](int64_t width) { return arena.take<Real>(rows * width); };
   GradientScratch<Real> g;
   g.residual = take(s.width);
-  g.branch = s.dropout > 0 ? take(s.width) : g.residual;
+  g.branch = s.dropout > 0 || precision != Precision::kFp32 ? take(s.width) : g.residual;
   g.normed = take(s.width);
   g.attention = take(s.q_width());
   g.qkv = take(s.qkv_width());
@@ -45,9 +52,9 @@ GradientScratch<Real> gradient_scratch_of(const Shape& s, int64_t rows, Arena& a
   return g;
 }
 
-template Activations<float> activations_of(const Shape&, int64_t, bool, Arena&);
-template Activations<double> activations_of(const Shape&, int64_t, bool, Arena&);
-template GradientScratch<float> gradient_scratch_of(const Shape&, int64_t, Arena&);
-template GradientScratch<double> gradient_scratch_of(const Shape&, int64_t, Arena&);
+template Activations<float> activations_of(const Shape&, int64_t, Keep, Arena&);
+template Activations<double> activations_of(const Shape&, int64_t, Keep, Arena&);
+template GradientScratch<float> gradient_scratch_of(const Shape&, int64_t, Precision, Arena&);
+template GradientScratch<double> gradient_scratch_of(const Shape&, int64_t, Precision, Arena&);
 
 }  // namespace syn

@@ -1,7 +1,7 @@
 // The backward pass, the forward one read from bottom to top. scratch.residual carries the gradient of the residual stream down;
-// each norm adds its share to it and hands a copy with dropout to the branch that was added there. What forward did not keep
-// (normalised rows, activations) is computed again just before it is needed; gradients of the feed-forward block overwrite its
-// kept input.
+// each norm adds its share to it and hands a copy with dropout, rounded, to the branch that was added there. What forward did not
+// keep (normalised rows, activations, with Keep::kLeast most of a layer) is computed again just before it is needed, by the same
+// ops on the same numbers, so to the same bits; gradients of the feed-forward block overwrite its input.
 #include <cstring>
 
 #include "model/network.h"
@@ -29,6 +29,7 @@ struct Pass {
   GradientScratch<Real>& g;
   const Shape& s = net.shape;
   const Ops<Real>& ops = net.ops;
+  const Precision p = net.precision;
   const int32_t rows = batch.segments.rows;
   const Real eps = static_cast<Real>(s.norm_eps);
 
@@ -50,25 +51,25 @@ void Pass<Real>::feed_forward(int32_t i) {
   const auto& dw = gradients.layers[static_cast<size_t>(i)];
   const auto& m = net.matrices.layers[static_cast<size_t>(i)];
   if (s.gpt2) {
-    ops.gelu_forward(exec, {layer.up, acts.ffn, int64_t{rows} * s.ffn});
+    ops.gelu_forward(exec, {layer.up, acts.ffn, int64_t{rows} * s.ffn, p});
     ops.bias_backward(exec, {g.branch, dw.down_bias, s.width, rows, s.width});
   } else {
-    ops.swiglu_forward(exec, {layer.up, acts.ffn, rows, s.ffn});
+    ops.swiglu_forward(exec, {layer.up, acts.ffn, rows, s.ffn, p});
   }
-  ops.linear_backward_weight(exec, {acts.ffn, g.branch, dw.down, rows, s.width, s.ffn, s.gpt2});
+  ops.linear_backward_weight(exec, {acts.ffn, g.branch, dw.down, rows, s.width, s.ffn, s.gpt2, p});
   ops.linear_backward_input(exec, {g.branch, m.down, acts.ffn, rows});
   if (s.gpt2) {
-    ops.gelu_backward(exec, {layer.up, acts.ffn, layer.up, int64_t{rows} * s.ffn});
+    ops.gelu_backward(exec, {layer.up, acts.ffn, layer.up, int64_t{rows} * s.ffn, p});
     ops.bias_backward(exec, {layer.up, dw.up_bias, s.ffn, rows, s.ffn});
   } else {
-    ops.swiglu_backward(exec, {layer.up, acts.ffn, layer.up, rows, s.ffn});
+    ops.swiglu_backward(exec, {layer.up, acts.ffn, layer.up, rows, s.ffn, p});
   }
   ops.norm_forward(exec, {layer.middle, nullptr, nullptr, w.norm2_weight, w.norm2_bias, acts.normed, nullptr, nullptr, rows,
-                          s.width, eps, Dropout{}});
-  ops.linear_backward_weight(exec, {acts.normed, layer.up, dw.up, rows, s.up_width(), s.width, s.gpt2});
+                          s.width, eps, Dropout{}, p});
+  ops.linear_backward_weight(exec, {acts.normed, layer.up, dw.up, rows, s.up_width(), s.width, s.gpt2, p});
   ops.linear_backward_input(exec, {layer.up, m.up, g.normed, rows});
   ops.norm_backward(exec, {g.normed, layer.middle, w.norm2_weight, mean(layer.mean2), layer.rstd2, g.residual, separate(),
-                           dw.norm2_weight, dw.norm2_bias, g.norm_partial, rows, s.width, drop(branch_site(i, s.heads, 0))});
+                           dw.norm2_weight, dw.norm2_bias, g.norm_partial, rows, s.width, drop(branch_site(i, s.heads, 0)), p});
 }
 
 // x += proj(attention(rope(qkv(norm1(x)))))
@@ -81,23 +82,24 @@ void Pass<Real>::attention(int32_t i) {
   const Real scale = static_cast<Real>(1 / __builtin_sqrt(static_cast<double>(s.head_dim)));
   const int32_t v = s.q_width() + s.kv_width();  // first column of v
   if (s.gpt2) ops.bias_backward(exec, {g.branch, dw.proj_bias, s.width, rows, s.width});
-  ops.linear_backward_weight(exec, {layer.attention, g.branch, dw.proj, rows, s.width, s.q_width(), s.gpt2});
-  ops.linear_backward_input(exec, {g.branch, m.proj, g.attention, rows});
+  ops.linear_backward_weight(exec, {layer.attention, g.branch, dw.proj, rows, s.width, s.q_width(), s.gpt2, p});
+  ops.linear_backward_input(exec, {g.branch, m.proj, g.attention, rows, p});
   ops.attention_backward(exec, {layer.qkv, layer.attention, layer.lse, g.attention, batch.segments, s.heads, s.kv_heads,
-                                s.head_dim, scale, g.qkv, g.delta, drop(attention_site(i, s.heads))});
+                                s.head_dim, scale, g.qkv, g.delta, drop(attention_site(i, s.heads)), p,
+                                s.gpt2 ? p : Precision::kFp32});
   if (s.gpt2) {  // q and v only, see BiasBackward
     ops.bias_backward(exec, {g.qkv, dw.qkv_bias, s.qkv_width(), rows, s.q_width()});
     ops.bias_backward(exec, {g.qkv + v, dw.qkv_bias + v, s.qkv_width(), rows, s.kv_width()});
   } else {
-    ops.rope(exec, {g.qkv, s.qkv_width(), batch.segments.position, net.rope, rows, s.heads + s.kv_heads, s.head_dim, true});
+    ops.rope(exec, {g.qkv, s.qkv_width(), batch.segments.position, net.rope, rows, s.heads + s.kv_heads, s.head_dim, true, p});
   }
   ops.norm_forward(exec, {layer.residual, nullptr, nullptr, w.norm1_weight, w.norm1_bias, acts.normed, nullptr, nullptr, rows,
-                          s.width, eps, Dropout{}});
-  ops.linear_backward_weight(exec, {acts.normed, g.qkv, dw.qkv, rows, s.qkv_width(), s.width, s.gpt2});
+                          s.width, eps, Dropout{}, p});
+  ops.linear_backward_weight(exec, {acts.normed, g.qkv, dw.qkv, rows, s.qkv_width(), s.width, s.gpt2, p});
   ops.linear_backward_input(exec, {g.qkv, m.qkv, g.normed, rows});
   ops.norm_backward(
       exec, {g.normed, layer.residual, w.norm1_weight, mean(layer.mean1), layer.rstd1, g.residual, i > 0 ? separate() : nullptr,
-             dw.norm1_weight, dw.norm1_bias, g.norm_partial, rows, s.width, drop(i > 0 ? branch_site(i - 1, s.heads, 1) : 0)});
+             dw.norm1_weight, dw.norm1_bias, g.norm_partial, rows, s.width, drop(i > 0 ? branch_site(i - 1, s.heads, 1) : 0), p});
 }
 
 template <class Real>
@@ -105,8 +107,11 @@ void Pass<Real>::run() {
   std::memset(g.residual, 0, sizeof(Real) * static_cast<size_t>(rows) * static_cast<size_t>(s.width));
   ops.norm_backward(exec, {g.normed, acts.last, net.weights.final_norm_weight, mean(acts.last_mean), acts.last_rstd, g.residual,
                            separate(), gradients.final_norm_weight, gradients.final_norm_bias, g.norm_partial, rows, s.width,
-                           drop(branch_site(s.layers - 1, s.heads, 1))});
+                           drop(branch_site(s.layers - 1, s.heads, 1)), p});
   for (int32_t i = s.layers - 1; i >= 0; --i) {
+    exec.poll();
+    if (net.keep == Keep::kLeast && i + 1 < s.layers)  // of the last layer everything is still there
+      forward_layer<Real>(exec, net, batch, acts, i, acts.layers[static_cast<size_t>(i)].residual, nullptr, false);
     exec.poll();
     feed_forward(i);
     exec.poll();

@@ -5,14 +5,6 @@ namespace syn {
 namespace {
 
 template <class Real>
-Matrix<Real> view(const Ops<Real>& ops, const Real* data, int32_t out, int32_t in, bool in_out, bool backward, Arena& arena) {
-  Matrix<Real> m{data, out, in, in_out};
-  m.packed = arena.take<Real>(ops.packed_size(out, in));
-  if (backward) m.packed_t = arena.take<Real>(ops.packed_size(in, out));
-  return m;
-}
-
-template <class Real>
 void pack_one(Exec& exec, const Ops<Real>& ops, const Matrix<Real>& m) {
   exec.poll();
   ops.pack(exec, {m, const_cast<Real*>(m.packed), const_cast<Real*>(m.packed_t)});
@@ -21,14 +13,20 @@ void pack_one(Exec& exec, const Ops<Real>& ops, const Matrix<Real>& m) {
 }  // namespace
 
 template <class Real>
-Matrices<Real> matrices_of(const Shape& s, const Weights<Real>& w, const Ops<Real>& ops, bool backward, Arena& arena) {
+Matrices<Real> matrices_of(const Shape& s, const Weights<Real>& w, const Ops<Real>& ops, bool backward, Arena& arena,
+                           Precision precision) {
+  const auto view = [&](const Real* data, int32_t out, int32_t in, bool in_out) {
+    Matrix<Real> m{data, out, in, in_out};
+    m.packed = arena.take<Real>(ops.packed_size(out, in));
+    if (backward) m.packed_t = arena.take<Real>(ops.packed_size(in, out));
+    m.precision = precision;
+    return m;
+  };
   Matrices<Real> out;
   for (const auto& layer : w.layers)
-    out.layers.push_back({view(ops, layer.qkv, s.qkv_width(), s.width, s.gpt2, backward, arena),
-                          view(ops, layer.proj, s.width, s.q_width(), s.gpt2, backward, arena),
-                          view(ops, layer.up, s.up_width(), s.width, s.gpt2, backward, arena),
-                          view(ops, layer.down, s.width, s.ffn, s.gpt2, backward, arena)});
-  out.head = view(ops, w.head, s.vocab, s.width, false, backward, arena);
+    out.layers.push_back({view(layer.qkv, s.qkv_width(), s.width, s.gpt2), view(layer.proj, s.width, s.q_width(), s.gpt2),
+                          view(layer.up, s.up_width(), s.width, s.gpt2), view(layer.down, s.width, s.ffn, s.gpt2)});
+  out.head = view(w.head, s.vocab, s.width, false);
   return out;
 }
 
@@ -43,8 +41,8 @@ void pack_all(Exec& exec, const Ops<Real>& ops, const Matrices<Real>& matrices) 
   pack_one(exec, ops, matrices.head);
 }
 
-template Matrices<float> matrices_of(const Shape&, const Weights<float>&, const Ops<float>&, bool, Arena&);
-template Matrices<double> matrices_of(const Shape&, const Weights<double>&, const Ops<double>&, bool, Arena&);
+template Matrices<float> matrices_of(const Shape&, const Weights<float>&, const Ops<float>&, bool, Arena&, Precision);
+template Matrices<double> matrices_of(const Shape&, const Weights<double>&, const Ops<double>&, bool, Arena&, Precision);
 template void pack_all(Exec&, const Ops<float>&, const Matrices<float>&);
 template void pack_all(Exec&, const Ops<double>&, const Matrices<double>&);
 

@@ -21,9 +21,10 @@ struct Matrices {
 };
 
 // Views of the weights with room for their panels taken from the arena (a planning run takes NULLs). w may hold null pointers
-// while planning.
+// while planning. Their products are of the given precision.
 template <class Real>
-Matrices<Real> matrices_of(const Shape& shape, const Weights<Real>& w, const Ops<Real>& ops, bool backward, Arena& arena);
+Matrices<Real> matrices_of(const Shape& shape, const Weights<Real>& w, const Ops<Real>& ops, bool backward, Arena& arena,
+                           Precision precision = Precision::kFp32);
 
 // Fills every panel.
 template <class Real>

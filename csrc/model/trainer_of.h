@@ -16,6 +16,8 @@ struct TrainerPlan {
   GradientScratch<Real> scratch = {};
   Matrices<Real> matrices;
   Real* rope = nullptr;
+  Precision precision = Precision::kFp32;
+  Keep keep = Keep::kAll;
   int32_t *position = nullptr, *token_start = nullptr, *token_order = nullptr, *position_start = nullptr,
           *position_order = nullptr;
   double* norm_partial = nullptr;
@@ -49,7 +51,9 @@ class TrainerOf final : public Trainer {
   Batch prepare(const CallerBatch& batch, bool gradients);
   void clear_gradients();
   const Real* state_at(int32_t state, const Tensor& tensor) const;
-  Network<Real> network() const { return {model_->shape(), ops_, model_->weights(), plan_.matrices, plan_.rope}; }
+  Network<Real> network() const {
+    return {model_->shape(), ops_, model_->weights(), plan_.matrices, plan_.rope, plan_.precision, plan_.keep};
+  }
 
   std::shared_ptr<ModelOf<Real>> model_;
   const syn_trainer_params params_;

@@ -27,6 +27,9 @@ void check(const syn_trainer_params& p) {
   number_at_least("weight_decay", p.weight_decay, 0, false);
   number_at_least("clip", p.clip, 0, false);
   if (p.inference != 0 && p.inference != 1) fail(SYN_INVALID_ARGUMENT, "inference is %d, expected 0 or 1", p.inference);
+  if (p.recompute != 0 && p.recompute != 1) fail(SYN_INVALID_ARGUMENT, "recompute is %d, expected 0 or 1", p.recompute);
+  if (p.precision != SYN_PRECISION_FP32 && p.precision != SYN_PRECISION_BF16)
+    fail(SYN_INVALID_ARGUMENT, "precision is %d, expected 0 (fp32) or 1 (bf16)", p.precision);
 }
 
 template <class Real>
@@ -57,15 +60,17 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
   const int64_t rows = params.max_tokens;
   const bool training = params.inference == 0;
   TrainerPlan<Real> p;
-  p.activations = activations_of<Real>(s, rows, !training, regions.activations);
-  p.matrices = matrices_of(s, weights, ops, training, regions.workspace);
+  p.precision = static_cast<Precision>(params.precision);
+  p.keep = !training ? Keep::kNothing : params.recompute ? Keep::kLeast : Keep::kAll;
+  p.activations = activations_of<Real>(s, rows, p.keep, regions.activations);
+  p.matrices = matrices_of(s, weights, ops, training, regions.workspace, p.precision);
   if (!s.gpt2) p.rope = regions.workspace.take<Real>(int64_t{s.context} * s.head_dim);
   p.position = regions.workspace.take<int32_t>(rows);
   if (!training) return p;
   p.gradients = regions.gradients.take<Real>(parameters);
   p.moment1 = regions.moments.take<Real>(parameters);
   p.moment2 = regions.moments.take<Real>(parameters);
-  p.scratch = gradient_scratch_of<Real>(s, rows, regions.activations);
+  p.scratch = gradient_scratch_of<Real>(s, rows, p.precision, regions.activations);
   p.token_start = regions.workspace.take<int32_t>(int64_t{s.vocab} + 1);
   p.token_order = regions.workspace.take<int32_t>(rows);
   p.position_start = regions.workspace.take<int32_t>(int64_t{s.context} + 1);

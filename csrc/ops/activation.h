@@ -6,6 +6,7 @@
 #define SYN_OPS_ACTIVATION_H
 
 #include "ops/exec.h"
+#include "ops/precision.h"
 
 namespace syn {
 
@@ -14,6 +15,7 @@ struct GeluForward {
   const Real* x;  // [count]
   Real* y;        // [count]
   int64_t count;
+  Precision result = Precision::kFp32;  // of y
 };
 
 template <class Real>
@@ -22,6 +24,7 @@ struct GeluBackward {
   const Real* dy;  // [count]
   Real* dx;        // [count], may be dy
   int64_t count;
+  Precision result = Precision::kFp32;  // of dx
 };
 
 template <class Real>
@@ -29,6 +32,7 @@ struct SwigluForward {
   const Real* gate_up;  // [rows, 2 ffn]: gate, then up
   Real* y;              // [rows, ffn]
   int32_t rows, ffn;
+  Precision result = Precision::kFp32;  // of y
 };
 
 template <class Real>
@@ -37,6 +41,7 @@ struct SwigluBackward {
   const Real* dy;       // [rows, ffn]
   Real* dgate_up;       // [rows, 2 ffn]
   int32_t rows, ffn;
+  Precision result = Precision::kFp32;  // of dgate_up
 };
 
 }  // namespace syn

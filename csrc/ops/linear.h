@@ -9,6 +9,7 @@
 #define SYN_OPS_LINEAR_H
 
 #include "ops/exec.h"
+#include "ops/precision.h"
 
 namespace syn {
 
@@ -19,6 +20,7 @@ struct Matrix {
   bool in_out;                     // stored [in, out]
   const Real* packed = nullptr;    // for forward; the reference backend needs none
   const Real* packed_t = nullptr;  // for backward input
+  Precision precision = Precision::kFp32;  // of the products: W is rounded in its panels, x or dy has such values
 };
 
 template <class Real>
@@ -39,6 +41,7 @@ struct LinearForward {
   Real* activated;   // [rows, out] with an activation
   int32_t rows;
   Activation activation = Activation::kNone;
+  Precision result = Precision::kFp32;  // of y, and of the activation of that y
 };
 
 template <class Real>
@@ -47,6 +50,7 @@ struct LinearBackwardInput {
   Matrix<Real> w;
   Real* dx;  // [rows, in]
   int32_t rows;
+  Precision result = Precision::kFp32;  // of dx
 };
 
 template <class Real>
@@ -56,6 +60,7 @@ struct LinearBackwardWeight {
   Real* dw;        // as W is stored, added to
   int32_t rows, out, in;
   bool in_out;
+  Precision precision = Precision::kFp32;  // of x and dy
 };
 
 // A range of columns, because of the fused q, k and v: a bias on k shifts every score of a query alike, so the loss does not

@@ -10,6 +10,7 @@
 #define SYN_OPS_NORM_H
 
 #include "ops/dropout.h"
+#include "ops/precision.h"
 
 namespace syn {
 
@@ -28,6 +29,7 @@ struct NormForward {
   int32_t rows, width;
   Real eps;
   Dropout drop;  // of the branch
+  Precision result = Precision::kFp32;  // of y
 };
 
 template <class Real>
@@ -44,6 +46,7 @@ struct NormBackward {
   Real* partial;       // [norm_partial(rows, width)] workspace
   int32_t rows, width;
   Dropout drop;
+  Precision result = Precision::kFp32;  // of dbranch
 };
 
 inline int64_t norm_partial(int64_t rows, int64_t width) { return (rows + kNormRows - 1) / kNormRows * 2 * width; }

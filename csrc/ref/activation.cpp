@@ -28,7 +28,7 @@ template <class Real>
 void gelu_forward(Exec&, const GeluForward<Real>& a) {
   for (int64_t i = 0; i < a.count; ++i) {
     const Real x = a.x[i];
-    a.y[i] = x * gate_of(x);
+    a.y[i] = rounded_to(a.result, x * gate_of(x));
   }
 }
 
@@ -36,7 +36,7 @@ template <class Real>
 void gelu_backward(Exec&, const GeluBackward<Real>& a) {
   for (int64_t i = 0; i < a.count; ++i) {
     const Real x = a.x[i], s = gate_of(x);
-    a.dx[i] = a.dy[i] * (s + x * s * (1 - s) * kOuter<Real> * (1 + 3 * kCube<Real> * x * x));
+    a.dx[i] = rounded_to(a.result, a.dy[i] * (s + x * s * (1 - s) * kOuter<Real> * (1 + 3 * kCube<Real> * x * x)));
   }
 }
 
@@ -45,7 +45,7 @@ void swiglu_forward(Exec&, const SwigluForward<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t c = 0; c < a.ffn; ++c) {
       const Real gate = a.gate_up[2 * r * a.ffn + c], up = a.gate_up[(2 * r + 1) * a.ffn + c];
-      a.y[r * a.ffn + c] = gate * sigmoid(gate) * up;
+      a.y[r * a.ffn + c] = rounded_to(a.result, gate * sigmoid(gate) * up);
     }
 }
 
@@ -55,8 +55,8 @@ void swiglu_backward(Exec&, const SwigluBackward<Real>& a) {
     for (int32_t c = 0; c < a.ffn; ++c) {
       const int64_t g = 2 * r * a.ffn + c, u = g + a.ffn;
       const Real gate = a.gate_up[g], up = a.gate_up[u], dy = a.dy[r * a.ffn + c], s = sigmoid(gate);
-      a.dgate_up[g] = dy * up * s * (1 + gate * (1 - s));
-      a.dgate_up[u] = dy * gate * s;
+      a.dgate_up[g] = rounded_to(a.result, dy * up * s * (1 + gate * (1 - s)));
+      a.dgate_up[u] = rounded_to(a.result, dy * gate * s);
     }
 }
 

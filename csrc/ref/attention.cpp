@@ -25,6 +25,9 @@ Columns columns(const Args& a, int32_t head) {
   return {(a.heads + 2 * a.kv_heads) * d, head * d, (a.heads + kv) * d, (a.heads + a.kv_heads + kv) * d};
 }
 
+template <class Real>
+constexpr Real kLog2E = static_cast<Real>(1.4426950408889634074);
+
 Dropout of_head(Dropout d, int32_t head) {
   d.site += static_cast<uint32_t>(head);
   return d;
@@ -42,17 +45,21 @@ void attention_forward(Exec&, const AttentionForward<Real>& a) {
       const int64_t begin = a.segments.offsets[s], end = a.segments.offsets[s + 1];
       for (int64_t i = begin; i < end; ++i) {
         const Real* q = a.qkv + i * c.stride + c.q;
+        const auto score = [&](int64_t j) { return a.scale * dot(q, a.qkv + j * c.stride + c.k, d); };
         Real top = -static_cast<Real>(INFINITY), sum = 0;
-        for (int64_t j = begin; j <= i; ++j) top = std::max(top, a.scale * dot(q, a.qkv + j * c.stride + c.k, d));
-        for (int64_t j = begin; j <= i; ++j) sum += std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - top);
-        const Real lse = a.lse[int64_t{h} * a.segments.rows + i] = top + std::log(sum);
+        for (int64_t j = begin; j <= i; ++j) top = std::max(top, score(j));
+        if (a.precision == Precision::kBf16) top = std::ceil(top * kLog2E<Real>) / kLog2E<Real>;
         Real* o = a.out + (i * a.heads + h) * d;
         std::fill(o, o + d, Real{0});
         for (int64_t j = begin; j <= i; ++j) {
-          const Real p = std::exp(a.scale * dot(q, a.qkv + j * c.stride + c.k, d) - lse) *
-                         static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
+          const Real weight = std::exp(score(j) - top);
+          sum += weight;
+          const auto factor = static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
+          const Real p = rounded_to(a.precision, weight * factor);
           for (int32_t x = 0; x < d; ++x) o[x] += p * a.qkv[j * c.stride + c.v + x];
         }
+        for (int32_t x = 0; x < d; ++x) o[x] = rounded_to(a.precision, o[x] / sum);
+        a.lse[int64_t{h} * a.segments.rows + i] = top + std::log(sum);
       }
     }
 }
@@ -60,7 +67,8 @@ void attention_forward(Exec&, const AttentionForward<Real>& a) {
 template <class Real>
 void attention_backward(Exec&, const AttentionBackward<Real>& a) {
   const int32_t d = a.head_dim;
-  std::fill(a.dqkv, a.dqkv + int64_t{a.segments.rows} * columns(a, 0).stride, Real{0});
+  const int64_t elements = a.segments.rows * columns(a, 0).stride;
+  std::fill(a.dqkv, a.dqkv + elements, Real{0});
   for (int32_t s = 0; s < a.segments.count; ++s)
     for (int32_t h = 0; h < a.heads; ++h) {
       const Columns c = columns(a, h);
@@ -75,15 +83,17 @@ void attention_backward(Exec&, const AttentionBackward<Real>& a) {
           const int64_t row = j * c.stride;
           const auto factor = static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
           const Real p = std::exp(a.scale * dot(q, a.qkv + row + c.k, d) - lse);
-          const Real ds = p * (factor * dot(dout, a.qkv + row + c.v, d) - delta) * a.scale;
+          const Real ds = rounded_to(a.precision, p * (factor * dot(dout, a.qkv + row + c.v, d) - delta) * a.scale);
+          const Real dropped = rounded_to(a.precision, p * factor);
           for (int32_t x = 0; x < d; ++x) {
-            a.dqkv[row + c.v + x] += p * factor * dout[x];
+            a.dqkv[row + c.v + x] += dropped * dout[x];
             a.dqkv[row + c.k + x] += ds * q[x];
             a.dqkv[i * c.stride + c.q + x] += ds * a.qkv[row + c.k + x];
           }
         }
       }
     }
+  for (int64_t i = 0; i < elements; ++i) a.dqkv[i] = rounded_to(a.result, a.dqkv[i]);
 }
 
 template void attention_forward(Exec&, const AttentionForward<double>&);

@@ -10,6 +10,12 @@ int64_t at(int32_t o, int32_t i, int32_t out, int32_t in, bool in_out) {
   return in_out ? int64_t{i} * out + o : int64_t{o} * in + i;
 }
 
+// A weight as it enters a product.
+template <class Real>
+Real value(const Matrix<Real>& w, int32_t o, int32_t i) {
+  return rounded_to(w.precision, w.data[at(o, i, w.out, w.in, w.in_out)]);
+}
+
 }  // namespace
 
 int64_t packed_size(int32_t, int32_t) { return 0; }
@@ -22,10 +28,10 @@ void linear_forward(Exec& exec, const LinearForward<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t o = 0; o < w.out; ++o) {
       Real sum = 0;
-      for (int32_t i = 0; i < w.in; ++i) sum += a.x[r * w.in + i] * w.data[at(o, i, w.out, w.in, w.in_out)];
-      a.y[r * w.out + o] = sum + (a.bias ? a.bias[o] : 0);
+      for (int32_t i = 0; i < w.in; ++i) sum += a.x[r * w.in + i] * value(w, o, i);
+      a.y[r * w.out + o] = rounded_to(a.result, sum + (a.bias ? a.bias[o] : 0));
     }
-  if (a.activation == Activation::kGelu) gelu_forward<Real>(exec, {a.y, a.activated, int64_t{a.rows} * w.out});
+  if (a.activation == Activation::kGelu) gelu_forward<Real>(exec, {a.y, a.activated, int64_t{a.rows} * w.out, a.result});
 }
 
 template <class Real>
@@ -34,8 +40,8 @@ void linear_backward_input(Exec&, const LinearBackwardInput<Real>& a) {
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t i = 0; i < w.in; ++i) {
       Real sum = 0;
-      for (int32_t o = 0; o < w.out; ++o) sum += a.dy[r * w.out + o] * w.data[at(o, i, w.out, w.in, w.in_out)];
-      a.dx[r * w.in + i] = sum;
+      for (int32_t o = 0; o < w.out; ++o) sum += a.dy[r * w.out + o] * value(w, o, i);
+      a.dx[r * w.in + i] = rounded_to(a.result, sum);
     }
 }
 

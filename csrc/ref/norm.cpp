@@ -20,7 +20,8 @@ void norm_forward(Exec&, const NormForward<Real>& a) {
     for (int32_t c = 0; a.bias && c < a.width; ++c) mean += s[c] / a.width;
     for (int32_t c = 0; c < a.width; ++c) square += (s[c] - mean) * (s[c] - mean) / a.width;
     const Real rstd = 1 / std::sqrt(square + a.eps);
-    for (int32_t c = 0; c < a.width; ++c) a.y[at + c] = (s[c] - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0);
+    for (int32_t c = 0; c < a.width; ++c)
+      a.y[at + c] = rounded_to(a.result, (s[c] - mean) * rstd * a.weight[c] + (a.bias ? a.bias[c] : 0));
     if (a.mean) a.mean[r] = mean;
     if (a.rstd) a.rstd[r] = rstd;
   }
@@ -44,7 +45,8 @@ void norm_backward(Exec&, const NormBackward<Real>& a) {
       a.ds[at + c] += rstd * (a.dy[at + c] * a.weight[c] - sum_g - n * sum_gn);
       if (a.dbranch)
         a.dbranch[at + c] =
-            a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r), static_cast<uint32_t>(c)));
+            rounded_to(a.result, a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r),
+                                                                                 static_cast<uint32_t>(c))));
     }
   }
 }

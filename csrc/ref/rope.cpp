@@ -17,6 +17,7 @@ void rope(Exec&, const RopeArgs<Real>& a) {
         x[half + i] = second * cos + first * sin;
       }
     }
+    for (int64_t i = r * a.stride; i < (r + 1) * a.stride; ++i) a.x[i] = rounded_to(a.result, a.x[i]);
   }
 }
 

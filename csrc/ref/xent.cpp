@@ -28,6 +28,7 @@ Real classify(const XentArgs<Real>& a, int32_t r, Real* z) {
   for (int32_t k = 0; soft >= 0 && k < kSoftTaps; ++k)
     z[a.soft_index[int64_t{soft} * kSoftTaps + k]] -= static_cast<Real>(a.soft_weight[int64_t{soft} * kSoftTaps + k]);
   if (soft < 0) z[a.target[r]] -= 1;
+  for (int32_t v = 0; v < vocab; ++v) z[v] = rounded_to(a.w.precision, z[v]);
   return lse - score;
 }
 

@@ -21,9 +21,9 @@ std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>&
   panels.reserve();
   const Matrices<Real> matrices = matrices_of(s, model.weights(), ops, false, panels);
   pack_all(exec, ops, matrices);
-  activations_of<Real>(s, rows, true, activations);
+  activations_of<Real>(s, rows, Keep::kNothing, activations);
   activations.reserve();
-  Activations<Real> acts = activations_of<Real>(s, rows, true, activations);
+  Activations<Real> acts = activations_of<Real>(s, rows, Keep::kNothing, activations);
   std::vector<Real> rope(static_cast<size_t>(s.context) * s.head_dim);
   fill_rope_table(rope.data(), s.context, s.head_dim, s.rope_theta);
   std::vector<int32_t> position(tokens.size());
