@@ -40,6 +40,12 @@ const (
 	Llama int32 = 1
 )
 
+// The precisions of products while training.
+const (
+	FP32 int32 = 0
+	BF16 int32 = 1
+)
+
 // What TrainerRead and TrainerWrite copy.
 const (
 	StateMoment1  int32 = 0
@@ -87,7 +93,8 @@ type TrainerParams struct {
 	Seed                               uint64
 	Beta1, Beta2, Epsilon, WeightDecay float64
 	Clip                               float64
-	Inference                          bool
+	Inference, Recompute               bool
+	Precision                          int32
 }
 
 // Memory is syn_memory, in bytes.

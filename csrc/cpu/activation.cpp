@@ -38,7 +38,8 @@ void gelu_backward(Exec& exec, const GeluBackward<float>& a) {
     each_range(exec.pool, a.count, [&](int64_t begin, int64_t n) {
       const float *x = a.x + begin, *dy = a.dy + begin;
       float* dx = a.dx + begin;
-      each_vector(n, [&](int64_t i, auto part) { store(dx + i, part, round(load(dy + i, part) * gelu_slope(load(x + i, part)))); });
+      each_vector(n,
+                  [&](int64_t i, auto part) { store(dx + i, part, round(load(dy + i, part) * gelu_slope(load(x + i, part)))); });
     });
   });
 }

@@ -71,7 +71,8 @@ void finish(const AttentionForward<float>& a, const Running& run, int32_t head, 
     float* out = a.out + ((row + q) * a.heads + head) * a.head_dim;
     const float by = 1 / run.sum[q];
     rounding_to(a.precision, [&](auto round) {
-      each_vector(a.head_dim, [&](int64_t i, auto part) { store(out + i, part, round(load(run.out + q * a.head_dim + i, part) * all(by))); });
+      each_vector(a.head_dim,
+                  [&](int64_t i, auto part) { store(out + i, part, round(load(run.out + q * a.head_dim + i, part) * all(by))); });
     });
     a.lse[int64_t{head} * a.segments.rows + row + q] = run.top[q] / kLog2E + __builtin_logf(run.sum[q]);
   }

@@ -56,9 +56,9 @@ void forward(Exec& exec, const Network<Real>& net, const Batch& batch, Activatio
     stream = layer.middle;
     branch = acts.branch;
   }
-  ops.norm_forward(exec, {stream, branch, acts.last, w.final_norm_weight, w.final_norm_bias, acts.normed, acts.last_mean,
-                          acts.last_rstd, rows, s.width, static_cast<Real>(s.norm_eps),
-                          at_site(batch.drop, branch_site(s.layers - 1, s.heads, 1)), net.precision});
+  ops.norm_forward(
+      exec, {stream, branch, acts.last, w.final_norm_weight, w.final_norm_bias, acts.normed, acts.last_mean, acts.last_rstd, rows,
+             s.width, static_cast<Real>(s.norm_eps), at_site(batch.drop, branch_site(s.layers - 1, s.heads, 1)), net.precision});
 }
 
 template void forward(Exec&, const Network<float>&, const Batch&, Activations<float>&);

@@ -14,7 +14,7 @@ struct Network {
   const Ops<Real>& ops;
   const Weights<Real>& weights;
   const Matrices<Real>& matrices;
-  const Real* rope;  // [context, head_dim], Llama
+  const Real* rope;                        // [context, head_dim], Llama
   Precision precision = Precision::kFp32;  // that of the matrices
   Keep keep = Keep::kAll;                  // what acts keeps
 };

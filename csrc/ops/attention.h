@@ -24,9 +24,9 @@ struct AttentionForward {
   Segments segments;
   int32_t heads, kv_heads, head_dim;
   Real scale;
-  Real* out;     // [rows, heads head_dim]
-  Real* lse;     // [heads, rows]
-  Dropout drop;  // site of head 0; head h uses site + h
+  Real* out;                               // [rows, heads head_dim]
+  Real* lse;                               // [heads, rows]
+  Dropout drop;                            // site of head 0; head h uses site + h
   Precision precision = Precision::kFp32;  // of the weights and of out
 };
 

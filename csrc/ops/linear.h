@@ -17,9 +17,9 @@ template <class Real>
 struct Matrix {
   const Real* data;  // [out, in], or [in, out]
   int32_t out, in;
-  bool in_out;                     // stored [in, out]
-  const Real* packed = nullptr;    // for forward; the reference backend needs none
-  const Real* packed_t = nullptr;  // for backward input
+  bool in_out;                             // stored [in, out]
+  const Real* packed = nullptr;            // for forward; the reference backend needs none
+  const Real* packed_t = nullptr;          // for backward input
   Precision precision = Precision::kFp32;  // of the products: W is rounded in its panels, x or dy has such values
 };
 

@@ -28,7 +28,7 @@ struct NormForward {
   Real* rstd;          // [rows]; null: not wanted
   int32_t rows, width;
   Real eps;
-  Dropout drop;  // of the branch
+  Dropout drop;                         // of the branch
   Precision result = Precision::kFp32;  // of y
 };
 

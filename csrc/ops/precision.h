@@ -27,14 +27,14 @@ enum class Precision : int32_t { kFp32 = 0, kBf16 = 1, kInt8 = 2 };
 
 SYN_HD float round_bf16(float x) {
   const uint32_t bits = bits_of(x), magnitude = bits & 0x7FFFFFFFu;
-  if (magnitude > 0x7F800000u) return x;                              // NaN
+  if (magnitude > 0x7F800000u) return x;                             // NaN
   if (magnitude < 0x00800000u) return float_of(bits & 0x80000000u);  // below 2^-126
   return float_of((bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u);
 }
 
 SYN_HD double round_bf16(double x) {
   const uint64_t bits = bits_of(x), sign = bits & (uint64_t{1} << 63), magnitude = bits ^ sign;
-  if (magnitude > uint64_t{0x7FF} << 52) return x;                   // NaN
+  if (magnitude > uint64_t{0x7FF} << 52) return x;                     // NaN
   if (magnitude < uint64_t{1023 - 126} << 52) return double_of(sign);  // below 2^-126
   const uint64_t rounded = (magnitude + ((uint64_t{1} << 44) - 1) + (magnitude >> 45 & 1u)) & ~((uint64_t{1} << 45) - 1);
   const uint64_t infinity = uint64_t{0x7FF} << 52;

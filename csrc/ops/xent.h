@@ -1,7 +1,8 @@
 // Output matrix and cross entropy in one op, over chunks of kXentRows rows, so that the logits of a batch never exist at once:
 //   z = x W^T;  lse = log sum_v exp(z_v);  nll = lse - sum_k q_k z_k  (q: the target, or up to 7 soft ones that sum to 1)
 //   in place z <- softmax(z) - q;  dx = z W;  dW += z^T x
-// In the precision of w, z <- softmax(z) - q is rounded. Rows without a target give 0 and no gradient. Sums are not divided by the number of targets.
+// In the precision of w, z <- softmax(z) - q is rounded. Rows without a target give 0 and no gradient. Sums are not divided by
+// the number of targets.
 #ifndef SYN_OPS_XENT_H
 #define SYN_OPS_XENT_H
 

@@ -44,9 +44,8 @@ void norm_backward(Exec&, const NormBackward<Real>& a) {
       const Real n = (a.s[at + c] - mean) * rstd;
       a.ds[at + c] += rstd * (a.dy[at + c] * a.weight[c] - sum_g - n * sum_gn);
       if (a.dbranch)
-        a.dbranch[at + c] =
-            rounded_to(a.result, a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r),
-                                                                                 static_cast<uint32_t>(c))));
+        a.dbranch[at + c] = rounded_to(a.result, a.ds[at + c] * static_cast<Real>(dropout_factor(a.drop, static_cast<uint32_t>(r),
+                                                                                                 static_cast<uint32_t>(c))));
     }
   }
 }

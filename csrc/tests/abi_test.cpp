@@ -178,6 +178,8 @@ TEST(Abi, EveryFieldOfATrainerIsChecked) {
   refused("weight_decay", [](auto& p) { p.weight_decay = -1; });
   refused("clip", [](auto& p) { p.clip = -1; });
   refused("inference", [](auto& p) { p.inference = 2; });
+  refused("recompute", [](auto& p) { p.recompute = -1; });
+  refused("precision is 2, expected 0 (fp32) or 1 (bf16)", [](auto& p) { p.precision = 2; });
 }
 
 TEST(Abi, BatchesThatAreNonsenseAreRefused) {

@@ -36,10 +36,13 @@ class Training {
  public:
   static constexpr int32_t kSoftRows = 4;
 
-  Training(int32_t backend, const syn_model_config& config, const TrainingBatch& largest, int threads = 1, uint64_t seed = 11)
+  Training(int32_t backend, const syn_model_config& config, const TrainingBatch& largest, int threads = 1,
+           int32_t precision = SYN_PRECISION_FP32, bool recompute = false)
       : device_(make_device(backend, threads)), model_(make_model(device_.get(), config, 3)) {
     syn_trainer_params p = trainer_params(largest.count(), largest.segments());
-    p.seed = seed;
+    p.seed = 11;
+    p.precision = precision;
+    p.recompute = recompute ? 1 : 0;
     trainer_ = make_trainer(model_.get(), p);
     std::vector<int32_t> index;
     std::vector<float> weight;

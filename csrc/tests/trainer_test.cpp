@@ -15,11 +15,15 @@ namespace {
 constexpr int32_t kVocab = 131;
 
 syn_model_config gpt2(float dropout = 0) {
-  syn_model_config c = small_config(SYN_GPT2, kVocab, 96, 2, 3, 3, 32, 128, 140, true);
+  syn_model_config c = small_config(SYN_GPT2, kVocab, 96, 3, 3, 3, 32, 128, 140, true);
   c.dropout = dropout;
   return c;
 }
-syn_model_config llama() { return small_config(SYN_LLAMA, kVocab, 64, 2, 4, 2, 24, 96, 140, false); }
+syn_model_config llama(float dropout = 0) {
+  syn_model_config c = small_config(SYN_LLAMA, kVocab, 64, 3, 4, 2, 24, 96, 140, false);
+  c.dropout = dropout;
+  return c;
+}
 
 const TrainingBatch& ragged() {
   static const TrainingBatch batch({65, 1, 140, 64, 2, 63, 130}, kVocab, Training::kSoftRows);
@@ -38,31 +42,55 @@ void train(Training& t, int steps) {
   }
 }
 
+constexpr int32_t kPrecisions[] = {SYN_PRECISION_FP32, SYN_PRECISION_BF16};
+
 TEST(Trainer, ThreadsDoNotChangeABit) {
-  for (const auto& config : {gpt2(0.1f), llama()}) {
-    Training one(SYN_BACKEND_CPU, config, ragged(), 1);
-    train(one, 3);
-    for (const int threads : {2, 3}) {
-      Training many(SYN_BACKEND_CPU, config, ragged(), threads);
-      train(many, 3);
-      EXPECT_EQ(one.all_weights(), many.all_weights()) << threads << " threads, family " << config.family;
+  for (const auto& config : {gpt2(0.1f), llama()})
+    for (const int32_t precision : kPrecisions) {
+      Training one(SYN_BACKEND_CPU, config, ragged(), 1, precision);
+      train(one, 2);
+      for (const int threads : {2, 3, 7}) {
+        Training many(SYN_BACKEND_CPU, config, ragged(), threads, precision);
+        train(many, 2);
+        EXPECT_EQ(one.all_weights(), many.all_weights())
+            << threads << " threads, family " << config.family << ", precision " << precision;
+      }
     }
-  }
+}
+
+TEST(Trainer, recompute_changes_no_bit) {
+  for (const auto& config : {gpt2(0.2f), gpt2(), llama(0.2f)})
+    for (const int32_t precision : kPrecisions) {
+      Training kept(SYN_BACKEND_CPU, config, ragged(), 2, precision),
+          again(SYN_BACKEND_CPU, config, ragged(), 2, precision, true);
+      for (int step = 0; step < 2; ++step) {
+        EXPECT_EQ(kept.accumulate(ragged()).sum, again.accumulate(ragged()).sum);
+        EXPECT_EQ(kept.all_gradients(), again.all_gradients()) << "family " << config.family << ", precision " << precision;
+        kept.apply();
+        again.apply();
+      }
+      EXPECT_EQ(kept.score(ragged()), again.score(ragged()));
+    }
+  Training kept(SYN_BACKEND_REF, llama(0.1f), ragged()),
+      again(SYN_BACKEND_REF, llama(0.1f), ragged(), 1, SYN_PRECISION_FP32, true);
+  EXPECT_EQ(kept.accumulate(ragged()).sum, again.accumulate(ragged()).sum);
+  EXPECT_EQ(kept.all_gradients(), again.all_gradients());
 }
 
 TEST(Trainer, PackedSegmentsHaveTheBitsOfSeparateOnes) {
-  for (const auto& config : {gpt2(), llama()}) {
-    Training t(SYN_BACKEND_CPU, config, ragged(), 2);
-    const std::vector<double> packed = t.score(ragged()), logits = t.logits(ragged(), kVocab);
-    for (int32_t s = 0; s < ragged().segments(); ++s) {
-      const int32_t begin = ragged().offsets[static_cast<size_t>(s)], end = ragged().offsets[static_cast<size_t>(s) + 1];
-      TrainingBatch one({end - begin}, kVocab, 0);
-      one.tokens.assign(ragged().tokens.begin() + begin, ragged().tokens.begin() + end);
-      one.targets.assign(ragged().targets.begin() + begin, ragged().targets.begin() + end);
-      EXPECT_EQ(t.score(one), std::vector<double>(packed.begin() + begin, packed.begin() + end)) << "segment " << s;
-      EXPECT_EQ(t.logits(one, kVocab), std::vector<double>(logits.begin() + begin * kVocab, logits.begin() + end * kVocab));
+  for (const auto& config : {gpt2(), llama()})
+    for (const int32_t precision : kPrecisions) {
+      Training t(SYN_BACKEND_CPU, config, ragged(), 2, precision);
+      const std::vector<double> packed = t.score(ragged()), logits = t.logits(ragged(), kVocab);
+      for (int32_t s = 0; s < ragged().segments(); ++s) {
+        const int32_t begin = ragged().offsets[static_cast<size_t>(s)], end = ragged().offsets[static_cast<size_t>(s) + 1];
+        TrainingBatch one({end - begin}, kVocab, 0);
+        one.tokens.assign(ragged().tokens.begin() + begin, ragged().tokens.begin() + end);
+        one.targets.assign(ragged().targets.begin() + begin, ragged().targets.begin() + end);
+        EXPECT_EQ(t.score(one), std::vector<double>(packed.begin() + begin, packed.begin() + end)) << "segment " << s;
+        EXPECT_EQ(t.logits(one, kVocab), std::vector<double>(logits.begin() + begin * kVocab, logits.begin() + end * kVocab));
+      }
     }
-  }
 }
 
 TEST(Trainer, PermutingTheRecordsPermutesTheLosses) {

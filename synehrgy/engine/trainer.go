@@ -6,7 +6,28 @@ import (
 
 	"github.com/synehrgy/synehrgy-go/bindings"
 	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
+	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
+
+// Precision is that of the operands of matrix products and of attention while training (csrc/ops/precision.h); sums, masters,
+// norms and losses are always those of the backend.
+type Precision string
+
+// The precisions. BF16 is what accelerators compute: 8 bits of mantissa; nothing here is faster for it.
+const (
+	FP32 Precision = "fp32"
+	BF16 Precision = "bf16"
+)
+
+func (p Precision) core() (int32, error) {
+	switch p {
+	case FP32, "":
+		return bindings.FP32, nil
+	case BF16:
+		return bindings.BF16, nil
+	}
+	return 0, fault.Usagef("precision is %q, expected %q or %q", string(p), FP32, BF16)
+}
 
 // TrainerOptions is the size of a batch and the settings of AdamW.
 type TrainerOptions struct {
@@ -19,20 +40,31 @@ type TrainerOptions struct {
 	WeightDecay float64 // decoupled, on tensors of rank 2 and more
 	Clip        float64 // largest gradient norm, 0: off
 	Inference   bool    // only Score and Logits: neither gradients nor moments are allocated
+	Recompute   bool    // less memory for more time: what a layer can make again is not kept; the same bits
+	Precision   Precision
 }
 
-func (o *TrainerOptions) core() bindings.TrainerParams {
+func (o *TrainerOptions) core() (bindings.TrainerParams, error) {
 	p := bindings.TrainerParamsInit()
+	precision, err := o.Precision.core()
+	if err != nil {
+		return p, err
+	}
+	p.Precision, p.Recompute = precision, o.Recompute
 	p.MaxSegments, p.MaxTokens, p.Seed, p.Inference = clamp32(o.MaxSegments), int64(o.MaxTokens), o.Seed, o.Inference
 	if !o.Inference { // AdamW has no part in scoring
 		p.Beta1, p.Beta2, p.Epsilon, p.WeightDecay, p.Clip = o.Beta1, o.Beta2, o.Epsilon, o.WeightDecay, o.Clip
 	}
-	return p
+	return p, nil
 }
 
 // EstimateTraining is what a trainer of a model of that shape will take, weights included.
 func (d *Device) EstimateTraining(config checkpoint.Config, o TrainerOptions) (Memory, error) {
 	if err := config.Validate(); err != nil {
+		return Memory{}, err
+	}
+	params, err := o.core()
+	if err != nil {
 		return Memory{}, err
 	}
 	raw, err := d.lock("device")
@@ -41,7 +73,7 @@ func (d *Device) EstimateTraining(config checkpoint.Config, o TrainerOptions) (M
 	}
 	defer runtime.KeepAlive(d)
 	defer d.mu.Unlock()
-	return bindings.TrainerEstimate(raw, coreConfig(&config, Fresh{}), o.core())
+	return bindings.TrainerEstimate(raw, coreConfig(&config, Fresh{}), params)
 }
 
 // Batch is packed records: segment s is Tokens[Offsets[s]:Offsets[s+1]], positions restart in each, none sees another.
@@ -76,13 +108,17 @@ type Trainer struct {
 
 // NewTrainer makes a trainer of the weights of m.
 func NewTrainer(m *Model, o TrainerOptions) (*Trainer, error) {
+	params, err := o.core()
+	if err != nil {
+		return nil, err
+	}
 	model, err := m.lock("model")
 	if err != nil {
 		return nil, err
 	}
 	defer runtime.KeepAlive(m)
 	defer m.mu.Unlock()
-	raw, err := bindings.TrainerCreate(model, o.core())
+	raw, err := bindings.TrainerCreate(model, params)
 	if err != nil {
 		return nil, err
 	}

@@ -176,6 +176,7 @@ func readState(folder string) (s state, found bool, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
+	s.Config.Precision = engine.FP32 // where the file says nothing
 	if err := d.Decode(&s); err != nil {
 		return state{}, false, &fault.Input{File: path, Found: "text that is no state of a run (" + err.Error() + ")", Expected: "the JSON that train writes", Err: err}
 	}
@@ -185,8 +186,9 @@ func readState(folder string) (s state, found bool, err error) {
 	return s, true, nil
 }
 
-// changeable are the settings that a run may go on with although they were others before: how long, and how often to look.
-var changeable = map[string]bool{"epochs": true, "steps": true, "eval_every": true, "patience": true, "save_every": true}
+// changeable are the settings that a run may go on with although they were others before: how long, how often to look, and
+// what changes no bit.
+var changeable = map[string]bool{"epochs": true, "steps": true, "eval_every": true, "patience": true, "save_every": true, "recompute": true}
 
 // compatible says what keeps a run from going on from a state, as a *fault.Usage.
 func (s *state) compatible(o *Options) error {
