@@ -44,6 +44,7 @@ func TrainerDestroy(Trainer)                      {}
 func TrainerCancel(Trainer)                       {}
 func TrainerStep(Trainer) int64                   { return 0 }
 func TrainerSetStep(Trainer, int64) error         { return unavailable("syn_trainer_set_step") }
+func TrainerProfile(Trainer, bool) error          { return unavailable("syn_trainer_profile") }
 func TrainerApply(Trainer, float64) (Update, error) {
 	return Update{}, unavailable("syn_trainer_apply")
 }
@@ -75,6 +76,10 @@ func TrainerSoftTargets(Trainer, []int32, []float32) error {
 
 func TrainerAccumulate(_ Trainer, _, _, _, _ []int32, _ int) (Loss, error) {
 	return Loss{}, unavailable("syn_trainer_accumulate")
+}
+
+func TrainerProfileOps(Trainer) ([]OpTime, error) {
+	return nil, unavailable("syn_trainer_profile_op")
 }
 
 func TrainerScore(_ Trainer, _, _, _ []int32, _ []float64) error {

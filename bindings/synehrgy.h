@@ -208,6 +208,21 @@ SYN_API syn_status syn_trainer_write(syn_trainer*, int32_t state, int32_t index,
 SYN_API int64_t syn_trainer_step(const syn_trainer*) SYN_NOEXCEPT;
 SYN_API syn_status syn_trainer_set_step(syn_trainer*, int64_t step, syn_error*) SYN_NOEXCEPT;
 
+/* Where the time of a trainer goes. on 1: from now on the time of every op is kept, from zero; 0: no longer. */
+typedef struct syn_op_time {
+  uint32_t size;
+  int32_t reserved;
+  int64_t calls;
+  double seconds;
+  double flop;  /* of its products */
+  double bytes; /* of operands and results, each counted once a call */
+  char name[32];
+} syn_op_time;
+
+SYN_API syn_status syn_trainer_profile(syn_trainer*, int32_t on, syn_error*) SYN_NOEXCEPT;
+SYN_API int32_t syn_trainer_profile_ops(const syn_trainer*) SYN_NOEXCEPT; /* 0 where nothing is kept */
+SYN_API syn_status syn_trainer_profile_op(const syn_trainer*, int32_t index, syn_op_time* out, syn_error*) SYN_NOEXCEPT;
+
 /* ---- grammar ------------------------------------------------------------------------------------------------------ */
 
 typedef struct syn_grammar syn_grammar;
@@ -307,10 +322,11 @@ SYN_API syn_status syn_boost_fit_predict(const syn_boost_params*, const float* x
 
 /* ---- benchmarks --------------------------------------------------------------------------------------------------- */
 
-enum { SYN_BENCH_GEMM = 0, SYN_BENCH_ATTENTION_FORWARD = 1, SYN_BENCH_ATTENTION_BACKWARD = 2 };
+enum { SYN_BENCH_GEMM = 0, SYN_BENCH_ATTENTION_FORWARD = 1, SYN_BENCH_ATTENTION_BACKWARD = 2, SYN_BENCH_FMA = 3, SYN_BENCH_TRIAD = 4 };
 
 /* Best time of repeats for one op: GEMM x [m,k] times w [n,k] packed once; attention over m / n segments of n tokens with k
- * heads of head_dim. */
+ * heads of head_dim; the ceilings of the machine: FMA, m rounds of multiply-adds on registers, and TRIAD, a = b + 3 c over m
+ * elements, whose flop are the bytes it moves. */
 SYN_API syn_status syn_bench(syn_device*, int32_t op, int64_t m, int64_t n, int64_t k, int32_t head_dim, int32_t repeats, double* seconds, double* flop,
                              syn_error*) SYN_NOEXCEPT;
 

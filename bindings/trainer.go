@@ -26,6 +26,11 @@ package bindings
 #cgo noescape syn_trainer_write
 #cgo nocallback syn_trainer_write
 #cgo nocallback syn_trainer_step
+#cgo noescape syn_trainer_profile
+#cgo nocallback syn_trainer_profile
+#cgo nocallback syn_trainer_profile_ops
+#cgo noescape syn_trainer_profile_op
+#cgo nocallback syn_trainer_profile_op
 #cgo noescape syn_trainer_set_step
 #cgo nocallback syn_trainer_set_step
 
@@ -201,4 +206,29 @@ func TrainerSetStep(t Trainer, step int64) error {
 		return failure("syn_trainer_set_step", rc, e)
 	}
 	return nil
+}
+
+// TrainerProfile begins, from zero, or ends the timing of every op.
+func TrainerProfile(t Trainer, on bool) error {
+	e := newError()
+	if rc := C.syn_trainer_profile(t.p, flag(on), &e); rc != C.SYN_OK {
+		return failure("syn_trainer_profile", rc, e)
+	}
+	return nil
+}
+
+// TrainerProfileOps is what every op took since then, nothing where nothing is timed.
+func TrainerProfileOps(t Trainer) ([]OpTime, error) {
+	ops := make([]OpTime, C.syn_trainer_profile_ops(t.p))
+	for i := range ops {
+		e := newError()
+		out := C.syn_op_time{size: C.sizeof_syn_op_time}
+		if rc := C.syn_trainer_profile_op(t.p, C.int32_t(i), &out, &e); rc != C.SYN_OK {
+			return nil, failure("syn_trainer_profile_op", rc, e)
+		}
+		ops[i] = OpTime{
+			Name: C.GoString(&out.name[0]), Calls: int64(out.calls), Seconds: float64(out.seconds), Flop: float64(out.flop), Bytes: float64(out.bytes),
+		}
+	}
+	return ops, nil
 }

@@ -58,6 +58,8 @@ const (
 	BenchGEMM              int32 = 0
 	BenchAttentionForward  int32 = 1
 	BenchAttentionBackward int32 = 2
+	BenchFMA               int32 = 3
+	BenchTriad             int32 = 4
 )
 
 // Taps is the number of tokens that one row of the soft-target table spreads over.
@@ -113,6 +115,13 @@ type Update struct {
 	Skipped  bool
 	Step     int64
 	GradNorm float64
+}
+
+// OpTime is syn_op_time.
+type OpTime struct {
+	Name                 string
+	Calls                int64
+	Seconds, Flop, Bytes float64
 }
 
 // GrammarParams is syn_grammar_params together with the arrays of syn_grammar_create.

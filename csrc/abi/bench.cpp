@@ -82,15 +82,6 @@ double attention(syn::Exec& exec, const syn::Ops<Real>& ops, const Shape& s, boo
   return best_seconds(repeats, run_backward);
 }
 
-template <class Real>
-double run(syn::Device& device, int32_t op, const Shape& s, int32_t repeats) {
-  std::lock_guard<std::mutex> lock(device.busy);
-  syn::Exec exec{device.pool, nullptr};
-  const auto& ops = device.ops<Real>();
-  return op == SYN_BENCH_GEMM ? gemm(exec, ops, s, repeats)
-                              : attention(exec, ops, s, op == SYN_BENCH_ATTENTION_BACKWARD, repeats);
-}
-
 // Useful floating-point operations: the causal half of the scores, two products forward and five backward.
 double operations(int32_t op, const Shape& s) {
   const auto m = static_cast<double>(s.m), n = static_cast<double>(s.n), k = static_cast<double>(s.k);
@@ -99,9 +90,35 @@ double operations(int32_t op, const Shape& s) {
   return product * (op == SYN_BENCH_ATTENTION_FORWARD ? 2 : 5);
 }
 
+// The ceilings. *work is what was done: floating-point operations, or bytes.
+template <class Real>
+double ceiling(syn::Exec& exec, const syn::Ops<Real>& ops, int32_t op, const Shape& s, int32_t repeats, double* work) {
+  if (op == SYN_BENCH_FMA) return best_seconds(repeats, [&] { *work = ops.fma_peak(exec, s.m); });
+  const auto b = numbers<Real>(s.m), c = numbers<Real>(s.m);
+  std::vector<Real> a(b.size());
+  *work = 3.0 * static_cast<double>(s.m) * sizeof(Real);
+  return best_seconds(repeats, [&] { ops.triad(exec, {a.data(), b.data(), c.data(), s.m}); });
+}
+
+template <class Real>
+double run(syn::Device& device, int32_t op, const Shape& s, int32_t repeats, double* work) {
+  std::lock_guard<std::mutex> lock(device.busy);
+  syn::Exec exec{device.pool, nullptr};
+  const auto& ops = device.ops<Real>();
+  if (op >= SYN_BENCH_FMA) return ceiling(exec, ops, op, s, repeats, work);
+  *work = operations(op, s);
+  return op == SYN_BENCH_GEMM ? gemm(exec, ops, s, repeats)
+                              : attention(exec, ops, s, op == SYN_BENCH_ATTENTION_BACKWARD, repeats);
+}
+
 void check(int32_t op, const Shape& s, int32_t repeats) {
   constexpr int64_t kMost = int64_t{1} << 28;
-  syn::require(op >= SYN_BENCH_GEMM && op <= SYN_BENCH_ATTENTION_BACKWARD, "op is not one of the three benchmarks");
+  syn::require(op >= SYN_BENCH_GEMM && op <= SYN_BENCH_TRIAD, "op is not one of the five benchmarks");
+  if (op >= SYN_BENCH_FMA) {
+    syn::require(s.m > 0 && s.m <= kMost, "m is out of range");
+    syn::require(repeats > 0, "repeats is not positive");
+    return;
+  }
   syn::require(s.m > 0 && s.n > 0 && s.k > 0 && s.m < (1 << 24) && s.n < (1 << 24) && s.k < (1 << 24),
                "m, n or k is out of range");
   syn::require(repeats > 0, "repeats is not positive");
@@ -124,7 +141,6 @@ syn_status syn_bench(syn_device* device, int32_t op, int64_t m, int64_t n, int64
     syn::require(seconds && flop, "seconds or flop is NULL");
     const Shape s{m, n, k, head_dim};
     check(op, s, repeats);
-    *seconds = on.backend == SYN_BACKEND_REF ? run<double>(on, op, s, repeats) : run<float>(on, op, s, repeats);
-    *flop = operations(op, s);
+    *seconds = on.backend == SYN_BACKEND_REF ? run<double>(on, op, s, repeats, flop) : run<float>(on, op, s, repeats, flop);
   });
 }

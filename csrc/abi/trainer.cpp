@@ -1,4 +1,6 @@
 // Entry points of training.
+#include <cstdio>
+
 #include "abi/handles.h"
 
 void syn_trainer_params_init(syn_trainer_params* params) noexcept {
@@ -91,6 +93,37 @@ syn_status syn_trainer_write(syn_trainer* trainer, int32_t state, int32_t index,
                              syn_error* error) noexcept {
   return syn::guard("syn_trainer_write", error,
                     [&] { syn::object_of(trainer, "trainer")->write(state, index, dtype, from, count); });
+}
+
+syn_status syn_trainer_profile(syn_trainer* trainer, int32_t on, syn_error* error) noexcept {
+  return syn::guard("syn_trainer_profile", error, [&] {
+    const auto& t = syn::object_of(trainer, "trainer");
+    if (on != 0 && on != 1) syn::fail(SYN_INVALID_ARGUMENT, "on is %d, expected 0 or 1", on);
+    t->profile(on == 1);
+  });
+}
+
+int32_t syn_trainer_profile_ops(const syn_trainer* trainer) noexcept {
+  return trainer && trainer->valid() && trainer->object()->profile() ? syn::Profile::kOps : 0;
+}
+
+syn_status syn_trainer_profile_op(const syn_trainer* trainer, int32_t index, syn_op_time* out, syn_error* error) noexcept {
+  return syn::guard("syn_trainer_profile_op", error, [&] {
+    const syn::Profile* profile = syn::object_of(trainer, "trainer")->profile();
+    syn::require(out != nullptr, "out is NULL");
+    syn::require_size(out->size, sizeof *out, "syn_op_time");
+    syn::require(profile != nullptr, "this trainer is not profiled");
+    if (index < 0 || index >= syn::Profile::kOps)
+      syn::fail(SYN_INVALID_ARGUMENT, "op index is %d, expected 0 to %d", index, syn::Profile::kOps - 1);
+    const syn::OpTime& op = profile->ops[static_cast<size_t>(index)];
+    *out = {};
+    out->size = sizeof *out;
+    out->calls = op.calls;
+    out->seconds = op.seconds;
+    out->flop = op.flop;
+    out->bytes = op.bytes;
+    std::snprintf(out->name, sizeof out->name, "%s", op.name);
+  });
 }
 
 int64_t syn_trainer_step(const syn_trainer* trainer) noexcept {

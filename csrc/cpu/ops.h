@@ -28,6 +28,8 @@ void xent(Exec&, const XentArgs<float>&);
 void dropout(Exec&, const DropoutArgs<float>&);
 void grad_norm(Exec&, const GradNormArgs<float>&);
 void adamw(Exec&, const AdamwArgs<float>&);
+double fma_peak(Exec&, int64_t rounds);
+void triad(Exec&, const TriadArgs<float>&);
 
 }  // namespace syn::cpu::SYN_CPU_NS
 

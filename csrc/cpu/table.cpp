@@ -26,7 +26,9 @@ const Ops<float>& table() {
                                         xent,
                                         dropout,
                                         grad_norm,
-                                        adamw};
+                                        adamw,
+                                        fma_peak,
+                                        triad};
   return kTable;
 }
 

@@ -49,10 +49,10 @@ void TrainerOf<Real>::run(Body&& body) {
     ~Forget() { flag.store(false); }
   } forget{cancel_};
   std::lock_guard<std::mutex> lock(model_->device()->busy);
-  Exec exec{model_->device()->pool, &cancel_};
+  Exec exec{model_->device()->pool, &cancel_, profile_.get()};
   exec.poll();
   if (packed_version_ != model_->version()) {
-    pack_all(exec, ops_, plan_.matrices);
+    pack_all(exec, ops(), plan_.matrices);
     packed_version_ = model_->version();
   }
   body(exec);
@@ -134,9 +134,9 @@ void TrainerOf<Real>::apply(double lr, syn_update& out) {
   require(targets_ > 0, "nothing was accumulated since the last update");
   if (!(lr >= 0 && lr < 1e6)) fail(SYN_INVALID_ARGUMENT, "lr is %g, expected at least 0", lr);
   std::lock_guard<std::mutex> lock(model_->device()->busy);
-  Exec exec{model_->device()->pool, nullptr};
+  Exec exec{model_->device()->pool, nullptr, profile_.get()};
   double sum = 0;
-  ops_.grad_norm(exec, {plan_.gradients, layout().count, plan_.norm_partial, &sum});
+  ops().grad_norm(exec, {plan_.gradients, layout().count, plan_.norm_partial, &sum});
   const double norm = std::sqrt(sum) / static_cast<double>(targets_);
   out = {};
   out.size = sizeof out;
@@ -152,9 +152,9 @@ void TrainerOf<Real>::apply(double lr, syn_update& out) {
   ++step_;
   const auto n = static_cast<double>(step_);
   for (const Tensor& t : layout().tensors)
-    ops_.adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset,
-                      t.count, lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
-                      1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
+    ops().adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset,
+                       t.count, lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
+                       1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
   targets_ = 0;
   model_->changed();
   out.step = step_;
@@ -185,7 +185,7 @@ void TrainerOf<Real>::logits(const CallerBatch& caller, int32_t dtype, void* out
       exec.poll();
       const int32_t rows = std::min(kXentRows, batch.segments.rows - begin);
       const Real* x = plan_.activations.normed + int64_t{begin} * s.width;
-      ops_.linear_forward(exec, {x, plan_.matrices.head, nullptr, plan_.activations.logits, nullptr, rows});
+      ops().linear_forward(exec, {x, plan_.matrices.head, nullptr, plan_.activations.logits, nullptr, rows});
       copy_out(plan_.activations.logits, dtype, static_cast<char*>(out) + static_cast<size_t>(int64_t{begin} * s.vocab) * element,
                int64_t{rows} * s.vocab);
     }

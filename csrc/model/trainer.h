@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/model.h"
+#include "model/profile.h"
 
 namespace syn {
 
@@ -37,6 +38,10 @@ class Trainer {
   virtual void logits(const CallerBatch& batch, int32_t dtype, void* out) = 0;
   virtual void read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const = 0;
   virtual void write(int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count) = 0;
+
+  // From now on the time of every op is kept, from zero; or not any longer. What was kept, or null.
+  virtual void profile(bool on) = 0;
+  virtual const Profile* profile() const = 0;
 
   int64_t step() const { return step_; }
   void set_step(int64_t step);

@@ -44,6 +44,8 @@ class TrainerOf final : public Trainer {
   void logits(const CallerBatch& batch, int32_t dtype, void* out) override;
   void read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const override;
   void write(int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count) override;
+  void profile(bool on) override { profile_ = on ? std::make_unique<ProfileOf<Real>>(ops_) : nullptr; }
+  const Profile* profile() const override { return profile_.get(); }
 
  private:
   template <class Body>
@@ -51,13 +53,15 @@ class TrainerOf final : public Trainer {
   Batch prepare(const CallerBatch& batch, bool gradients);
   void clear_gradients();
   const Real* state_at(int32_t state, const Tensor& tensor) const;
+  const Ops<Real>& ops() const { return profile_ ? profile_->table() : ops_; }
   Network<Real> network() const {
-    return {model_->shape(), ops_, model_->weights(), plan_.matrices, plan_.rope, plan_.precision, plan_.keep};
+    return {model_->shape(), ops(), model_->weights(), plan_.matrices, plan_.rope, plan_.precision, plan_.keep};
   }
 
   std::shared_ptr<ModelOf<Real>> model_;
   const syn_trainer_params params_;
   const Ops<Real>& ops_;
+  std::unique_ptr<ProfileOf<Real>> profile_;
   TrainerRegions regions_;
   TrainerPlan<Real> plan_;
   Weights<Real> gradients_;  // views of plan_.gradients

@@ -11,6 +11,7 @@
 #include "ops/grad_norm.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
+#include "ops/peak.h"
 #include "ops/rope.h"
 #include "ops/xent.h"
 
@@ -39,6 +40,8 @@ struct Ops {
   void (*dropout)(Exec&, const DropoutArgs<Real>&);
   void (*grad_norm)(Exec&, const GradNormArgs<Real>&);
   void (*adamw)(Exec&, const AdamwArgs<Real>&);
+  double (*fma_peak)(Exec&, int64_t rounds);  // the floating-point operations that it did
+  void (*triad)(Exec&, const TriadArgs<Real>&);
 };
 
 }  // namespace syn

@@ -49,6 +49,10 @@ template <class Real>
 void grad_norm(Exec&, const GradNormArgs<Real>&);
 template <class Real>
 void adamw(Exec&, const AdamwArgs<Real>&);
+template <class Real>
+double fma_peak(Exec&, int64_t rounds);
+template <class Real>
+void triad(Exec&, const TriadArgs<Real>&);
 
 // The factor of dropout at (row, column): 0 or 1 / (1-p); 1 where dropout is off.
 double dropout_factor(const Dropout& d, uint32_t row, uint32_t column);

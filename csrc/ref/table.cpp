@@ -28,7 +28,9 @@ constexpr Ops<Real> kTable = {embedding_forward<Real>,
                               xent<Real>,
                               dropout<Real>,
                               grad_norm<Real>,
-                              adamw<Real>};
+                              adamw<Real>,
+                              fma_peak<Real>,
+                              triad<Real>};
 
 }  // namespace
 

@@ -28,6 +28,7 @@ type benchOptions struct {
 	width, layers, heads   int
 	vocab                  int
 	dropout                float64
+	profile                bool
 }
 
 func (a *app) bench() *cobra.Command {
@@ -62,6 +63,8 @@ func (a *app) bench() *cobra.Command {
 	f.IntVar(&o.layers, "layers", 4, "layers of the model")
 	f.IntVar(&o.heads, "heads", 4, "attention heads of the model")
 	f.Float64Var(&o.dropout, "dropout", 0.1, "dropout while training")
+	f.BoolVar(&o.profile, "profile", false, "train: the time of every op against the ceilings of the machine")
+	trainingFlags(cmd)
 	return cmd
 }
 
@@ -92,8 +95,11 @@ func (a *app) figure(env *run.Environment, task string, seconds, flop float64, f
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return err
 	}
+	if _, ok := fields["precision"]; !ok {
+		fields["precision"] = engine.FP32
+	}
 	fields["task"], fields["seconds"], fields["gflops"] = task, seconds, math.Round(flop/seconds/1e7)/100
-	fields["threads"], fields["isa"], fields["cpu"], fields["precision"] = device.Threads(), about.CPU.ISA, about.CPU.Name, "fp32"
+	fields["threads"], fields["isa"], fields["cpu"] = device.Threads(), about.CPU.ISA, about.CPU.Name
 	fields["peak_rss"] = usage.Maxrss * 1024
 	line := fmt.Sprintf("%s: %.4g s, %.1f GFLOP/s on %d threads (%s)", task, seconds, flop/seconds/1e9, device.Threads(), about.CPU.ISA)
 	if rate, ok := fields["tokens_per_s"]; ok {
@@ -116,6 +122,7 @@ func (a *app) benchTrain(ctx context.Context, env *run.Environment, o *benchOpti
 	tokens := o.batch * o.context
 	trainer, err := engine.NewTrainer(model, engine.TrainerOptions{
 		MaxSegments: o.batch, MaxTokens: tokens, Seed: env.Config.Seed, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Clip: 1,
+		Precision: env.Config.Train.Precision, Recompute: env.Config.Train.Recompute,
 	})
 	if err != nil {
 		return err
@@ -124,6 +131,11 @@ func (a *app) benchTrain(ctx context.Context, env *run.Environment, o *benchOpti
 	batch := randomBatch(o, env.Config.Seed)
 	best := math.Inf(1)
 	for step := range o.steps + 1 {
+		if o.profile && step == 1 {
+			if err := trainer.Profile(true); err != nil {
+				return err
+			}
+		}
 		began := time.Now()
 		if _, err := trainer.Accumulate(ctx, batch, 0); err != nil {
 			return err
@@ -135,9 +147,15 @@ func (a *app) benchTrain(ctx context.Context, env *run.Environment, o *benchOpti
 			best = min(best, time.Since(began).Seconds())
 		}
 	}
+	if o.profile {
+		if err := a.profile(device, trainer, o.steps); err != nil {
+			return err
+		}
+	}
 	flop := 3 * float64(tokens) * o.flopPerToken(float64(o.context)/2)
 	return a.figure(env, "train", best, flop, map[string]any{
 		"shape": o.name(), "context": o.context, "batch": o.batch, "tokens_per_s": float64(tokens) / best,
+		"precision": env.Config.Train.Precision, "recompute": env.Config.Train.Recompute,
 	})
 }
 

@@ -27,6 +27,8 @@ var flagKeys = map[string]string{
 	"bootstrap": "evaluate.bootstrap",
 	"steps":     "train.steps",
 	"context":   "train.context",
+	"precision": "train.precision",
+	"recompute": "train.recompute",
 }
 
 // load puts the configuration of a command together.

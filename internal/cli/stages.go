@@ -37,6 +37,12 @@ func (a *app) within(ctx context.Context, config run.Config, log io.Writer, work
 	return work(ctx, env)
 }
 
+// trainingFlags are those of every command that trains.
+func trainingFlags(cmd *cobra.Command) {
+	cmd.Flags().String("precision", "fp32", "of the operands of products while training: fp32, or bf16 as accelerators compute")
+	cmd.Flags().Bool("recompute", false, "train in less memory and more time, to the same bits")
+}
+
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -117,6 +123,7 @@ func (a *app) train() *cobra.Command {
 	cmd.Flags().BoolVar(&resume, "resume", false, "go on from the last checkpoint in --out, bit for bit")
 	cmd.Flags().Int("steps", 0, "stop after this many steps (0: as the configuration says)")
 	cmd.Flags().Int("context", 0, "tokens the model sees at once")
+	trainingFlags(cmd)
 	required(cmd, "corpus", "out")
 	return cmd
 }
@@ -198,6 +205,7 @@ func (a *app) run() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Resume, "resume", false, "continue the run in --out from its last finished stage")
 	cmd.Flags().Int64("patients", 0, "synthetic patients to make (0: as many as there are training patients)")
 	cmd.Flags().Int("steps", 0, "training steps (0: as the configuration says)")
+	trainingFlags(cmd)
 	required(cmd, "format", "input", "out")
 	return cmd
 }
@@ -221,6 +229,7 @@ func (a *app) demo() *cobra.Command {
 	cmd.Flags().IntVar(&o.Simulate, "patients", run.DemoPatients, "patients of the simulated cohort")
 	cmd.Flags().BoolVar(&o.Resume, "resume", false, "continue the run in --out from its last finished stage")
 	cmd.Flags().Int("steps", 0, "training steps (0: as the configuration says)")
+	trainingFlags(cmd)
 	return cmd
 }
 

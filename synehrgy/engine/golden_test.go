@@ -15,11 +15,15 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
 )
 
-// bars is the table in the README.md of the golden numbers: largest |x - golden| / largest |golden| of a tensor.
-var bars = map[Backend]struct{ output, gradient, stepped float64 }{
+// A bar is a row of the table in the README.md of the golden numbers: largest |x - golden| / largest |golden| of a tensor.
+type bar struct{ output, gradient, stepped float64 }
+
+var bars = map[Backend]bar{
 	Ref: {1e-6, 2e-6, 2e-6},
 	CPU: {2e-5, 5e-5, 5e-5},
 }
+
+var bf16Bar = bar{output: 2e-2, gradient: 5e-2} // on any backend
 
 // golden is one folder: a model and what PyTorch says of it.
 type golden struct {
@@ -60,6 +64,21 @@ func forEachGolden(t *testing.T, test func(t *testing.T, g *golden, d *Device)) 
 				test(t, readGolden(t, filepath.Dir(path)), open(t, backend, 2))
 			})
 		}
+	}
+}
+
+// forEachPrecision is forEachGolden in both precisions, each with its bar.
+func forEachPrecision(t *testing.T, test func(t *testing.T, g *golden, d *Device, p Precision, bar bar)) {
+	for _, p := range []Precision{FP32, BF16} {
+		t.Run(string(p), func(t *testing.T) {
+			forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+				bar := bars[d.Backend()]
+				if p == BF16 {
+					bar = bf16Bar
+				}
+				test(t, g, d, p, bar)
+			})
+		})
 	}
 }
 
@@ -106,11 +125,11 @@ func (g *golden) model(t *testing.T, d *Device) *Model {
 	return m
 }
 
-func (g *golden) trainer(t *testing.T, d *Device) *Trainer {
+func (g *golden) trainer(t *testing.T, d *Device, precision Precision) *Trainer {
 	o := g.notes.Optimizer
 	return newTrainer(t, g.model(t, d), TrainerOptions{
 		MaxSegments: len(g.notes.Lengths), MaxTokens: len(g.batch.Tokens), Beta1: o.Betas[0], Beta2: o.Betas[1],
-		Epsilon: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip,
+		Epsilon: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip, Precision: precision,
 	})
 }
 
@@ -131,26 +150,26 @@ func near(t *testing.T, name string, x, golden []float64, bar float64) {
 }
 
 func TestGoldenLogitsAndLosses(t *testing.T) {
-	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
-		tr, bar := g.trainer(t, d), bars[d.Backend()].output
+	forEachPrecision(t, func(t *testing.T, g *golden, d *Device, p Precision, bar bar) {
+		tr := g.trainer(t, d, p)
 		logits := make([]float64, len(g.batch.Tokens)*g.config.Vocab)
 		require.NoError(t, tr.Logits(t.Context(), &g.batch, logits))
-		near(t, "logits", logits, g.numbers(t, "logits"), bar)
+		near(t, "logits", logits, g.numbers(t, "logits"), bar.output)
 		nll := make([]float64, len(g.batch.Tokens))
 		require.NoError(t, tr.Score(t.Context(), &g.batch, nll))
-		near(t, "nll", nll, g.numbers(t, "nll"), bar)
+		near(t, "nll", nll, g.numbers(t, "nll"), bar.output)
 	})
 }
 
 func TestGoldenGradients(t *testing.T) {
-	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
-		requireGradients(t, g, g.trainer(t, d), "loss", "grad.")
+	forEachPrecision(t, func(t *testing.T, g *golden, d *Device, p Precision, bar bar) {
+		requireGradients(t, g, g.trainer(t, d, p), bar, "loss", "grad.")
 	})
 }
 
 func TestGoldenSoftGradients(t *testing.T) {
-	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
-		tr := g.trainer(t, d)
+	forEachPrecision(t, func(t *testing.T, g *golden, d *Device, p Precision, bar bar) {
+		tr := g.trainer(t, d, p)
 		wide := g.numbers(t, "soft_weight")
 		weight := make([]float32, len(wide))
 		for i, w := range wide {
@@ -158,12 +177,11 @@ func TestGoldenSoftGradients(t *testing.T) {
 		}
 		require.NoError(t, tr.SoftTargets(g.ints(t, "soft_index"), weight))
 		g.batch.SoftRow = g.ints(t, "soft_row")
-		requireGradients(t, g, tr, "soft_loss", "soft_grad.")
+		requireGradients(t, g, tr, bar, "soft_loss", "soft_grad.")
 	})
 }
 
-func requireGradients(t *testing.T, g *golden, tr *Trainer, loss, prefix string) {
-	bar := bars[tr.Model().Device().Backend()]
+func requireGradients(t *testing.T, g *golden, tr *Trainer, bar bar, loss, prefix string) {
 	got, err := tr.Accumulate(t.Context(), &g.batch, 0)
 	require.NoError(t, err)
 	near(t, loss, []float64{got.Sum / float64(got.Targets)}, g.numbers(t, loss), bar.output)
@@ -176,7 +194,7 @@ func requireGradients(t *testing.T, g *golden, tr *Trainer, loss, prefix string)
 
 func TestGoldenSteps(t *testing.T) {
 	forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
-		tr, bar := g.trainer(t, d), bars[d.Backend()]
+		tr, bar := g.trainer(t, d, FP32), bars[d.Backend()]
 		slack := newSlack(t, g, tr, bar.gradient)
 		var losses, norms []float64
 		for i, lr := range g.notes.Optimizer.LR {

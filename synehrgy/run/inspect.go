@@ -61,6 +61,7 @@ func inspectRun(path string) (*Seen, error) {
 		{"source", m.Source + ", " + m.Input},
 		{"input files", len(m.Inputs)},
 		{"seed", m.Config.Seed},
+		{"training precision", m.Config.Train.Precision},
 		{"program", fmt.Sprintf("%s, library %.12s", m.Version, m.Library)},
 		{"device", m.Device},
 	}
