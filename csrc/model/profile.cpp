@@ -29,7 +29,7 @@ void time_op(Exec& exec, const Args& args) {
 template <class Real>
 ProfileOf<Real>::ProfileOf(const Ops<Real>& timed_ops) : timed_(timed_ops), table_(timed_ops) {
   ops = {};
-#define SYN_TIMED(index, op, Args)                                  \
+#define SYN_TIMED(index, op, Args)                              \
   table_.op = time_op<Real, Args<Real>, &Ops<Real>::op, index>; \
   ops[index].name = #op
   SYN_TIMED(0, embedding_forward, EmbeddingForward);

@@ -33,7 +33,7 @@ class AttentionShapes : public testing::TestWithParam<Heads> {};
 
 TEST_P(AttentionShapes, MatchesTheReferenceOnRaggedSegments) {
   const Heads h = GetParam();
-  const TestSegments segments({1, 2, 63, 64, 65, 130});
+  const TestSegments segments({1, 2, 63, 64, 65, 129});
   const auto op = [&](auto real, const auto& ops, Exec& exec) {
     using Real = decltype(real);
     Tensors<Real> t(h, segments.view().rows);
@@ -47,13 +47,40 @@ TEST_P(AttentionShapes, MatchesTheReferenceOnRaggedSegments) {
   check_op(op, kGradient);
 }
 
-INSTANTIATE_TEST_SUITE_P(Attention, AttentionShapes,
-                         testing::Values(Heads{2, 2, 16, 0}, Heads{1, 1, 24, 0}, Heads{4, 2, 32, 0}, Heads{2, 1, 64, 0.2},
-                                         Heads{2, 2, 96, 0}, Heads{3, 1, 128, 0.1}),
-                         [](const auto& info) {
-                           return "heads" + std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) +
-                                  "of" + std::to_string(info.param.dim) + (info.param.dropout > 0 ? "dropout" : "");
-                         });
+// Every head size that there is; 1 to 8 heads to a key/value head, of which there are 1 or 2; every third with dropout.
+std::vector<Heads> every_head_size() {
+  std::vector<Heads> out;
+  for (int32_t i = 0; i < 15; ++i) {
+    const int32_t group = i % 8 + 1, kv_heads = group <= 2 ? 2 : 1;
+    out.push_back({group * kv_heads, kv_heads, 16 + 8 * i, i % 3 == 1 ? 0.2 : 0});
+  }
+  return out;
+}
+
+INSTANTIATE_TEST_SUITE_P(Attention, AttentionShapes, testing::ValuesIn(every_head_size()), [](const auto& info) {
+  return "heads" + std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) + "of" +
+         std::to_string(info.param.dim) + (info.param.dropout > 0 ? "dropout" : "");
+});
+
+// Every length up to a tile and a bit, and those around the edges of the next four tiles.
+TEST(Attention, every_length_matches_the_reference) {
+  std::vector<int32_t> lengths;
+  for (int32_t n = 1; n <= 300; ++n)
+    if (n <= 66 || n % 64 <= 1 || n % 64 == 63 || n >= 299) lengths.push_back(n);
+  const Heads h{1, 1, 16, 0.1};
+  const TestSegments segments(lengths);
+  const auto op = [&](auto real, const auto& ops, Exec& exec) {
+    using Real = decltype(real);
+    Tensors<Real> t(h, segments.view().rows);
+    t.run(ops, exec, h, segments.view());
+    Outputs out;
+    out.add("out", t.out);
+    out.add("lse", t.lse);
+    out.add("dqkv", t.dqkv);
+    return out;
+  };
+  check_op(op, kGradient);
+}
 
 // Runs on the widest instruction set with the given threads.
 Tensors<float> run_cpu(const Heads& h, const TestSegments& s, Tensors<float> t, int threads) {

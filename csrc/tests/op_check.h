@@ -1,6 +1,6 @@
 // Judging an op of the CPU backend: its distance from the double oracle may be at most a small multiple of the distance of the
 // same loops in plain float (twice for outputs, three times for gradients), plus a few units in the last place of the largest
-// value; never a hand-tuned number. Every instruction set that this machine runs, and bit for bit the same with 1, 2 and 3
+// value; never a hand-tuned number. Every instruction set that this machine runs, and bit for bit the same with 1, 2, 3 and 7
 // threads.
 #ifndef SYN_TESTS_OP_CHECK_H
 #define SYN_TESTS_OP_CHECK_H
@@ -90,7 +90,7 @@ void check_op(Op&& op, double factor) {
     SCOPED_TRACE(isa);
     const Outputs got = op(float{}, *ops, alone);
     compare(got, plain, oracle, factor);
-    for (const int threads : {2, 3}) {
+    for (const int threads : {2, 3, 7}) {
       Pool pool(threads);
       Exec exec{pool, nullptr};
       EXPECT_TRUE(op(float{}, *ops, exec) == got) << threads << " threads change the bits";

@@ -1,9 +1,12 @@
 // What a trainer promises: the same bits for any number of threads and any packing, sums over calls, memory as estimated, nothing
 // allocated in a step, and a clean state after a cancel or a gradient that is not finite.
 #include <malloc.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <cmath>
+#include <cstdio>
+#include <map>
 #include <thread>
 
 #include "tests/allocations.h"
@@ -257,6 +260,108 @@ TEST(Trainer, AStepAllocatesNothingAfterTheFirst) {
   }
 }
 
+// Calls of every op in a step of three layers, and no bit or allocation of the step changes.
+TEST(Trainer, a_profile_counts_every_op_and_changes_nothing) {
+  for (const auto& config : {gpt2(0.1f), llama(0.1f)}) {
+    const bool is_gpt2 = config.family == SYN_GPT2;
+    Training plain(SYN_BACKEND_CPU, config, ragged(), 2), profiled(SYN_BACKEND_CPU, config, ragged(), 2);
+    syn_error e = fresh_error();
+    EXPECT_EQ(syn_trainer_profile_ops(profiled.trainer()), 0);
+    must(syn_trainer_profile(profiled.trainer(), 1, &e), e);
+    train(plain, 1);
+    train(profiled, 1);
+    must(syn_trainer_profile(profiled.trainer(), 1, &e), e);  // from zero
+    const int64_t before = allocations();
+    train(profiled, 1);
+    EXPECT_EQ(allocations() - before, 0);
+    train(plain, 1);
+    EXPECT_EQ(plain.all_weights(), profiled.all_weights());
+    std::map<std::string, syn_op_time> ops;
+    for (int32_t i = 0; i < syn_trainer_profile_ops(profiled.trainer()); ++i) {
+      syn_op_time op = {};
+      op.size = sizeof op;
+      must(syn_trainer_profile_op(profiled.trainer(), i, &op, &e), e);
+      EXPECT_EQ(op.calls > 0, op.seconds > 0) << op.name;
+      EXPECT_EQ(op.calls > 0, op.bytes > 0) << op.name;
+      ops[op.name] = op;
+    }
+    const std::map<std::string, int64_t> calls = {{"embedding_forward", 1},
+                                                  {"embedding_backward", is_gpt2 ? 2 : 1},
+                                                  {"norm_forward", 13},
+                                                  {"norm_backward", 7},
+                                                  {"rope", is_gpt2 ? 0 : 6},
+                                                  {"attention_forward", 3},
+                                                  {"attention_backward", 3},
+                                                  {"pack", 13},
+                                                  {"linear_forward", 12},
+                                                  {"linear_backward_input", 12},
+                                                  {"linear_backward_weight", 12},
+                                                  {"bias_backward", is_gpt2 ? 15 : 0},
+                                                  {"gelu_forward", is_gpt2 ? 3 : 0},
+                                                  {"gelu_backward", is_gpt2 ? 3 : 0},
+                                                  {"swiglu_forward", is_gpt2 ? 0 : 6},
+                                                  {"swiglu_backward", is_gpt2 ? 0 : 3},
+                                                  {"xent", 1},
+                                                  {"dropout", 1},
+                                                  {"grad_norm", 1},
+                                                  {"adamw", profiled.tensors()}};
+    ASSERT_EQ(ops.size(), calls.size());
+    for (const auto& [name, count] : calls) EXPECT_EQ(ops[name].calls, count) << name;
+    const double rows = static_cast<double>(ragged().count()), width = config.width;
+    EXPECT_EQ(ops["xent"].flop, 3 * 2 * rows * width * kVocab);
+    must(syn_trainer_profile(profiled.trainer(), 0, &e), e);
+    EXPECT_EQ(syn_trainer_profile_ops(profiled.trainer()), 0);
+    syn_op_time op = {};
+    op.size = sizeof op;
+    EXPECT_EQ(SYN_INVALID_ARGUMENT, syn_trainer_profile_op(profiled.trainer(), 0, &op, &e));
+  }
+}
+
+// Losses of the rows have the same bits wherever a batch is cut in two. Gradients are sums over rows in pieces of at most 512
+// that begin with the call: where the cut is the end of a piece, the two calls add the very pieces of one. Embeddings are the
+// exception, whose pieces are of the rows of one token, and so is any other cut: there the sums differ by roundings.
+TEST(Trainer, a_batch_cut_in_two_sums_the_same_gradients) {
+  std::vector<int32_t> lengths(10, 128);
+  lengths.insert(lengths.end(), {100, 28, 64});
+  const TrainingBatch whole(lengths, kVocab, 0);
+  const auto part = [&](size_t from, size_t to) {
+    TrainingBatch out({1}, kVocab, 0);
+    const int32_t begin = whole.offsets[from], end = whole.offsets[to];
+    for (auto x : {&TrainingBatch::tokens, &TrainingBatch::targets, &TrainingBatch::soft_row})
+      (out.*x).assign((whole.*x).begin() + begin, (whole.*x).begin() + end);
+    out.offsets.clear();
+    for (size_t s = from; s <= to; ++s) out.offsets.push_back(whole.offsets[s] - begin);
+    return out;
+  };
+  Training together(SYN_BACKEND_CPU, gpt2(), whole, 2), apart(SYN_BACKEND_CPU, gpt2(), whole, 2);
+  const syn_loss all = together.accumulate(whole);
+  for (const size_t cut : {size_t{8}, size_t{11}}) {  // after 1,024 rows and after 1,380
+    SCOPED_TRACE(cut);
+    const TrainingBatch first = part(0, cut), second = part(cut, lengths.size());
+    std::vector<double> nll = together.score(first);
+    const std::vector<double> rest = together.score(second);
+    nll.insert(nll.end(), rest.begin(), rest.end());
+    EXPECT_EQ(nll, together.score(whole));
+    const syn_loss a = apart.accumulate(first, 0), b = apart.accumulate(second, 1);
+    EXPECT_EQ(a.targets + b.targets, all.targets);
+    for (int32_t i = 0; i < apart.tensors(); ++i) {
+      const std::string name = apart.tensor(i).name;
+      const std::vector<double> x = apart.state(SYN_STATE_GRADIENT, i), y = together.state(SYN_STATE_GRADIENT, i);
+      const bool embedding = name.find("wte") != std::string::npos || name.find("wpe") != std::string::npos;
+      if (cut == 8 && !embedding) {
+        EXPECT_EQ(x, y) << name;
+      }
+      double scale = 0, error = 0;
+      for (size_t j = 0; j < x.size(); ++j) {
+        scale = std::max(scale, std::fabs(y[j]));
+        error = std::max(error, std::fabs(x[j] - y[j]));
+      }
+      EXPECT_LE(error, 2e-6 * scale) << name;
+    }
+    apart.apply(0);  // forgets the gradients; the weights stay
+  }
+}
+
 TEST(Trainer, TheEstimateIsWhatIsAllocated) {
   const DeviceHandle device = make_device(SYN_BACKEND_CPU);
   const syn_model_config c = gpt2(0.1f);
@@ -282,6 +387,38 @@ TEST(Trainer, TheEstimateIsWhatIsAllocated) {
   const int64_t regions = training.total - training.parameters, used = allocated_bytes() - before;
   EXPECT_GE(used, regions);
   EXPECT_LT(used, regions + 4 * (2 << 20) + (1 << 20));  // each region may be aligned to a huge page
+}
+
+// The published shape over a record of 8,192 tokens. Peak memory is that of the process, so what ran before must have been
+// smaller.
+TEST(Trainer, a_context_of_8192_trains_in_less_than_two_gigabytes) {
+  const int32_t context = 8192, vocab = 5115;
+  syn_model_config c = small_config(SYN_GPT2, vocab, 384, 4, 4, 4, 96, 1536, context, true);
+  c.dropout = 0.1f;
+  const DeviceHandle device = make_device(SYN_BACKEND_CPU, 2);
+  syn_error e = fresh_error();
+  int64_t total[2] = {};
+  for (const int32_t recompute : {0, 1}) {
+    syn_trainer_params p = trainer_params(context, 1);
+    p.recompute = recompute;
+    syn_memory memory = {};
+    memory.size = sizeof memory;
+    must(syn_trainer_estimate(device.get(), &c, &p, &memory, &e), e);
+    total[recompute] = memory.total;
+    EXPECT_LT(memory.total, int64_t{2} << 30) << "recompute " << recompute;
+  }
+  EXPECT_LT(total[1], total[0] * 3 / 4);
+  if (!allocations_are_counted()) GTEST_SKIP() << "under a sanitizer a step of this size takes a minute, and more memory";
+  const TrainingBatch batch({context}, vocab, 0);
+  Training t(SYN_BACKEND_CPU, c, batch, 2, SYN_PRECISION_FP32, true);
+  t.accumulate(batch);
+  EXPECT_EQ(t.apply().skipped, 0);
+  struct rusage usage = {};
+  ASSERT_EQ(getrusage(RUSAGE_SELF, &usage), 0);
+  EXPECT_LT(int64_t{usage.ru_maxrss} << 10, int64_t{2} << 30);
+  EXPECT_GT(int64_t{usage.ru_maxrss} << 10, total[1] / 2) << "the step did not touch what it was given";
+  std::printf("estimate %lld MB (%lld MB without recompute), peak of the process %ld MB\n",
+              static_cast<long long>(total[1] >> 20), static_cast<long long>(total[0] >> 20), usage.ru_maxrss >> 10);
 }
 
 TEST(Trainer, TooMuchMemoryIsAStatusWithTheBytesWanted) {

@@ -241,10 +241,10 @@ func (m *Manifest) differences(other *Manifest) []string {
 	return append(out, configDifferences(m.Config, other.Config)...)
 }
 
-// configDifferences names the keys in which two configurations differ; threads change no result, and of the device it is the
-// backend that does.
+// configDifferences names the keys in which two configurations differ; threads and recomputation change no result, and of the
+// device it is the backend that does.
 func configDifferences(a, b Config) []string {
-	a.Threads, a.Device = b.Threads, b.Device
+	a.Threads, a.Device, a.Train.Recompute = b.Threads, b.Device, b.Train.Recompute
 	left, right := map[string]string{}, map[string]string{}
 	for _, c := range []struct {
 		config Config

@@ -95,6 +95,27 @@ func TestAKilledRunGoesOnBitForBit(t *testing.T) {
 	}
 }
 
+// TestPrecisionAndRecomputeReachTheCore holds that bf16 is another training and recomputation the same one in less memory.
+func TestPrecisionAndRecomputeReachTheCore(t *testing.T) {
+	c := openCorpus(t, newCorpus(t, cohort(t, 30)))
+	train := func(change func(*Config)) (string, int64) {
+		o := Options{Config: tiny(), Device: open(t, engine.CPU, 2), Corpus: c, Folder: t.TempDir()}
+		o.Config.Steps, o.Config.Layers = 4, 2 // of the last layer everything is kept
+		change(&o.Config)
+		_, memory, err := Estimate(o)
+		require.NoError(t, err)
+		_, err = Run(t.Context(), o)
+		require.NoError(t, err)
+		return filepath.Join(o.Folder, BestFolder), memory.Activations
+	}
+	plain, kept := train(func(*Config) {})
+	again, least := train(func(c *Config) { c.Recompute = true })
+	bf16, _ := train(func(c *Config) { c.Precision = engine.BF16 })
+	require.Equal(t, weights(t, plain), weights(t, again))
+	require.Less(t, least, kept)
+	require.NotEqual(t, weights(t, plain), weights(t, bf16))
+}
+
 func TestThreadsDoNotChangeTheWeights(t *testing.T) {
 	c := openCorpus(t, newCorpus(t, cohort(t, 30)))
 	var first string
@@ -248,6 +269,7 @@ func TestWhatARunCannotDoIsASentence(t *testing.T) {
 		"a folder with a run":        {func(o *Options) {}, "resume it"},
 		"another width":              {func(o *Options) { o.Resume, o.Config.Width = true, 64 }, "train.width"},
 		"another seed":               {func(o *Options) { o.Resume, o.Config.Seed = true, 5 }, "train.seed"},
+		"another precision":          {func(o *Options) { o.Resume, o.Config.Precision = true, engine.BF16 }, "train.precision is bf16, but the run to be resumed began with fp32"},
 		"another backend":            {func(o *Options) { o.Resume, o.Device = true, open(t, engine.Ref, 1) }, "device"},
 		"another vocabulary":         {func(o *Options) { o.Resume, o.Corpus = true, openCorpus(t, newCorpus(t, cohort(t, 20))) }, "vocabulary"},
 		"a context below the data's": {func(o *Options) { o.Folder, o.Config.Context = t.TempDir(), 100 }, "train.context"},
@@ -263,9 +285,9 @@ func TestWhatARunCannotDoIsASentence(t *testing.T) {
 			require.ErrorContains(t, err, c.words)
 		})
 	}
-	t.Run("more steps", func(t *testing.T) {
+	t.Run("more steps, with recomputation", func(t *testing.T) {
 		o := base
-		o.Resume, o.Config.Steps = true, 6
+		o.Resume, o.Config.Steps, o.Config.Recompute = true, 6, true
 		result, err := Run(t.Context(), o)
 		require.NoError(t, err)
 		require.EqualValues(t, 6, result.Steps)
