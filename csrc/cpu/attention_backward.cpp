@@ -65,25 +65,26 @@ template <class Round>
 void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int32_t kb, float* p, float* ds, Round round) {
   const AttentionBackward<float>& a = place.a;
   const Dropout drop = dropout_of_head(a.drop, place.head);
-  const Vec scale = all(a.scale), kept = all(static_cast<float>(drop.scale));
+  const Vec scale = all(a.scale), kept_scale = all(static_cast<float>(drop.scale));
   const uint32_t row = static_cast<uint32_t>(place.begin + int64_t{qb} * kTile);
-  alignas(64) uint32_t words[4 * kTile];
-  for (int32_t k = 0; k < kTile; ++k) {
-    if (drop.on() && k % 4 == 0) dropout_column_quad(drop, row, kTile, static_cast<uint32_t>(kb * kTile + k) / 4, words);
+  Mask kept[4];
+  for (int32_t first = 0; first < kTile; first += 4)
     for (int32_t q = 0; q < kTile; q += kLanes) {
-      const int32_t i = k * kTile + q;
-      Vec weight = exp2(load(p + i) - load(queries.lse + q));
-      if (kb == qb && q < k) weight = choose(first_lanes(k - q < kLanes ? k - q : kLanes), zero(), weight);
-      Vec dp = load(ds + i), dropped = weight;
-      if (drop.on()) {
-        const Mask keep_lane = at_least(words + (k % 4) * kTile + q, drop.threshold);
-        dp = choose(keep_lane, dp * kept, zero());
-        dropped = choose(keep_lane, weight * kept, zero());
+      const Vec lse = load(queries.lse + q), delta = load(queries.delta + q);
+      if (drop.on()) dropout_columns(drop, row + static_cast<uint32_t>(q), static_cast<uint32_t>(kb * kTile + first) / 4, kept);
+      for (int32_t k = first; k < first + 4; ++k) {
+        const int32_t i = k * kTile + q;
+        Vec weight = exp2(load(p + i) - lse);
+        if (kb == qb && q < k) weight = choose(first_lanes(k - q < kLanes ? k - q : kLanes), zero(), weight);
+        Vec dp = load(ds + i), dropped = weight;
+        if (drop.on()) {
+          dp = choose(kept[k - first], dp * kept_scale, zero());
+          dropped = choose(kept[k - first], weight * kept_scale, zero());
+        }
+        store(p + i, round(dropped));
+        store(ds + i, round(weight * (dp - delta) * scale));
       }
-      store(p + i, round(dropped));
-      store(ds + i, round(weight * (dp - load(queries.delta + q)) * scale));
     }
-  }
 }
 
 void tile(const Place& place, const Queries& queries, const Keys& keys, int32_t qb, int32_t kb, float* p, float* ds) {

@@ -46,16 +46,16 @@ void soften(float* tile, Running& run, bool whole_top, Round round) {
 
 template <class Round>
 void drop_tile(const Dropout& drop, uint32_t row, int32_t key, float* tile, Round round) {
-  alignas(64) uint32_t words[4 * kTile];
   const Vec scale = all(static_cast<float>(drop.scale));
-  for (int32_t k = 0; k < kTile; k += 4) {
-    dropout_column_quad(drop, row, kTile, static_cast<uint32_t>(key + k) / 4, words);
-    for (int32_t i = 0; i < 4; ++i)
-      for (int32_t q = 0; q < kTile; q += kLanes) {
+  Mask kept[4];
+  for (int32_t k = 0; k < kTile; k += 4)
+    for (int32_t q = 0; q < kTile; q += kLanes) {
+      dropout_columns(drop, row + static_cast<uint32_t>(q), static_cast<uint32_t>(key + k) / 4, kept);
+      for (int32_t i = 0; i < 4; ++i) {
         float* p = tile + (k + i) * kTile + q;
-        store(p, choose(at_least(words + i * kTile + q, drop.threshold), round(load(p) * scale), zero()));
+        store(p, choose(kept[i], round(load(p) * scale), zero()));
       }
-  }
+    }
 }
 
 void shrink_rows(Running& run, int32_t dim) {

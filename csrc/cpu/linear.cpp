@@ -5,8 +5,8 @@
 
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
-constexpr int32_t kColumns = 64;
-constexpr int32_t kRows = 64;  // rows summed before they join the total
+constexpr int32_t kColumns = 256;  // of a task: whole kilobytes of a row, which the memory prefers to pieces
+constexpr int32_t kRows = 64;      // rows summed before they join the total
 }  // namespace
 
 int64_t packed_size(int32_t out, int32_t in) { return gemm_packed_size(out, in); }

@@ -35,8 +35,8 @@ SYN_SIMD Mask first_lanes(int n) { return static_cast<Mask>(n >= kLanes ? 0xFFFF
 SYN_SIMD Vec load_part(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
 SYN_SIMD void store_part(float* p, Mask m, Vec a) { _mm512_mask_storeu_ps(p, m, a); }
 SYN_SIMD Vec choose(Mask m, Vec yes, Vec no) { return _mm512_mask_blend_ps(m, no, yes); }
-SYN_SIMD Mask at_least(const uint32_t* w, uint32_t threshold) {  // lane i: w[i] >= threshold
-  return _mm512_cmpge_epu32_mask(_mm512_loadu_si512(w), _mm512_set1_epi32(static_cast<int>(threshold)));
+SYN_SIMD Mask at_least(IntVec words, uint32_t threshold) {  // of 32 bits each
+  return _mm512_cmpge_epu32_mask(words, _mm512_set1_epi32(static_cast<int>(threshold)));
 }
 SYN_SIMD Mask unordered(Vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 SYN_SIMD Vec ceiling(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
@@ -79,9 +79,9 @@ SYN_SIMD Mask first_lanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n
 SYN_SIMD Vec load_part(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
 SYN_SIMD void store_part(float* p, Mask m, Vec a) { _mm256_maskstore_ps(p, m, a); }
 SYN_SIMD Vec choose(Mask m, Vec yes, Vec no) { return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m)); }
-SYN_SIMD Mask at_least(const uint32_t* w, uint32_t threshold) {
-  const IntVec a = _mm256_loadu_si256(reinterpret_cast<const IntVec*>(w)), t = _mm256_set1_epi32(static_cast<int>(threshold));
-  return _mm256_cmpeq_epi32(_mm256_max_epu32(a, t), a);
+SYN_SIMD Mask at_least(IntVec words, uint32_t threshold) {
+  const IntVec t = _mm256_set1_epi32(static_cast<int>(threshold));
+  return _mm256_cmpeq_epi32(_mm256_max_epu32(words, t), words);
 }
 SYN_SIMD Mask unordered(Vec a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
 SYN_SIMD Vec ceiling(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }

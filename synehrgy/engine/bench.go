@@ -33,7 +33,7 @@ func (d *Device) Bench(op Operation, m, n, k int64, headDim, repeats int) (secon
 // Peak measures what the device can do at most: floating-point operations a second on registers, and bytes a second to and from
 // memory.
 func (d *Device) Peak() (flops, bytes float64, err error) {
-	const rounds, elements, repeats = 1 << 16, 1 << 24, 5 // some milliseconds each; 192 MB, beyond any cache
+	const rounds, elements, repeats = 1 << 16, 1 << 24, 40 // some milliseconds each; 192 MB, beyond any cache
 	for _, c := range []struct {
 		op   Operation
 		size int64
