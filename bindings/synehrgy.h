@@ -258,6 +258,8 @@ typedef struct syn_generator_params {
   float top_p;        /* 1: off */
   float min_p;        /* 0: off */
   int32_t mask;       /* 0: no grammar, only for measuring what it removes */
+  int32_t report_mass; /* 1: every draw is measured; 0: those whose patient and position add up to a multiple of 16. Measuring
+                          takes the logits of all tokens, a draw those of the legal ones; what is drawn is the same */
 } syn_generator_params;
 
 SYN_API void syn_generator_params_init(syn_generator_params*) SYN_NOEXCEPT;
@@ -276,10 +278,11 @@ typedef struct syn_generator_stats {
   int64_t ready;        /* finished records waiting to be taken */
   int64_t steps;        /* decode steps of this call */
   int64_t tokens;       /* tokens sampled in this call (headers and replays of chunks not counted) */
-  double masked_mass;   /* sum over those tokens of the probability the grammar removed */
-  double logp_model;    /* sum of log p under the model, nats */
-  double logp_masked;   /* sum of log p under model and grammar */
+  double masked_mass;   /* sum over the measured ones of them of the probability the grammar removed */
+  double logp_model;    /* sum over the measured ones of log p under the model, nats */
+  double logp_masked;   /* sum over all of them of log p under model and grammar */
   int64_t no_legal_logit; /* draws where no legal token had a finite logit and the grammar's way out was taken */
+  int64_t measured;     /* draws that were measured */
 } syn_generator_stats;
 
 /* Decodes until max_steps steps are done, or nothing is left to do, or at least half of the ready ring waits to be taken. */
@@ -292,7 +295,8 @@ typedef struct syn_record {
   int64_t tokens;   /* length; 0: nothing is ready */
   int32_t chunks;
   int32_t reserved;
-  double masked_mass; /* mean over its tokens */
+  double masked_mass; /* mean over its measured draws; 0 when there is none */
+  int64_t measured;   /* how many they are */
 } syn_record;
 
 /* Takes one finished record: its tokens from the start token to the end, chunk headers and replays removed, and beside each

@@ -4,13 +4,15 @@
 
 #include "cpu/isa.h"
 #include "ops/attention_decode.h"
+#include "ops/head_sample.h"
 #include "ops/nearest.h"
-#include "ops/sample.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 
 void attention_decode(Exec&, const AttentionDecode<float>&);
 void sample(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
+int64_t head_sample_workspace(int32_t vocab, int threads);
+void head_sample(Exec&, const HeadSample<float>&);
 int64_t nearest_workspace(const NearestArgs&, int threads);
 void nearest(Exec&, const NearestArgs&);
 

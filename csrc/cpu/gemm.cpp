@@ -76,12 +76,20 @@ void run_copied(const GemmRun& a, const Part& part) {
   }
 }
 
+bool copied(const GemmRun& a) { return a.ldx % kAliasing == 0; }
+int32_t height_of(const GemmRun& a) { return copied(a) ? kCopyRows : kRowBlock; }
+void run_part(const GemmRun& a, const Part& part) { copied(a) ? run_copied(a, part) : run_in_place(a, part); }
+
 }  // namespace
+
+void gemm_panels(const GemmRun& a, int32_t begin, int32_t end) {
+  const int32_t height = height_of(a);
+  for (int32_t row = 0; row < a.rows; row += height) run_part(a, {row, least(height, a.rows - row), begin, end});
+}
 
 void gemm_run(Pool& pool, const GemmRun& a) {
   if (a.rows <= 0) return;
-  const bool copied = a.ldx % kAliasing == 0;
-  const int32_t height = copied ? kCopyRows : kRowBlock;
+  const int32_t height = height_of(a);
   const int32_t panels = pieces(a.n, kTileColumns), blocks = pieces(a.rows, height);
   // Few rows: more tasks by panels. The grouping only decides who computes a tile, not what it is.
   const int32_t groups = blocks >= 4 * pool.threads() ? 1 : least(panels, pieces(4 * pool.threads(), blocks));
@@ -89,7 +97,7 @@ void gemm_run(Pool& pool, const GemmRun& a) {
     const int32_t row = static_cast<int32_t>(task / groups) * height, group = static_cast<int32_t>(task % groups);
     const Part part = {row, least(height, a.rows - row), static_cast<int32_t>(int64_t{panels} * group / groups),
                        static_cast<int32_t>(int64_t{panels} * (group + 1) / groups)};
-    copied ? run_copied(a, part) : run_in_place(a, part);
+    run_part(a, part);
   });
 }
 

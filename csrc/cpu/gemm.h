@@ -48,6 +48,8 @@ struct GemmRun {
   Precision result = Precision::kFp32;  // of y, and of the gelu of that y
 };
 void gemm_run(Pool& pool, const GemmRun& args);
+// The columns of panels [panel0, panel1) of that, by the calling thread.
+void gemm_panels(const GemmRun& args, int32_t panel0, int32_t panel1);
 
 struct GemmOuter {
   const float* a;  // [rows, p]

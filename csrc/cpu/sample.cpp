@@ -1,13 +1,14 @@
 // Sampling on a CPU: ops/sample.h with radix selection in the place of sorting, over blocks that the compiler vectorises.
 //
-//   row       one pass cleans the logits and finds their maximum, one sums their masses, one collects the legal tokens
+//   collect   the logits of the open runs of the grammar, cleaned, in ascending id
+//   measure   where it is asked for, maximum and masses of the whole row
 //   select    the threshold key of a filter in four passes of 256 bins (counts for top-k, masses for top-p), most significant
 //   byte
 //             first; equal keys are kept from the lowest id up
 //   draw      prefix sums in ascending id
 //
-// Determinism: same bits as ref; only integers are summed, so blocks and widths do not matter. Memory traffic per row: 4 V bytes
-// of logits, 2 V of classes, 8 V written and read in scratch, 20 bytes a legal token.
+// Determinism: same bits as ref; only integers are summed, so blocks and widths do not matter. Memory traffic per row: the runs of
+// the grammar, 4 bytes of logits and 16 of scratch a legal token; a measured row 8 V bytes of logits.
 #include "ops/sample.h"
 
 #include "cpu/decode.h"
@@ -20,58 +21,51 @@ constexpr int32_t kBlock = 64;
 
 // The legal tokens of a row in ascending id, after the filters the kept ones.
 struct Scratch {
-  float* row;      // [V] cleaned logits
-  float* z;        // [n] of the legal tokens, at the temperature
+  float* z;        // [n] of the legal tokens, cleaned, then at the temperature
   int32_t* token;  // [n]
   uint64_t* mass;  // [n]
-  uint8_t* open;   // [classes] the class may follow
 };
 
 Scratch carve(void* memory, int32_t vocab) {
   const size_t padded = (static_cast<size_t>(vocab) + kBlock - 1) / kBlock * kBlock;
   Scratch s;
   s.mass = static_cast<uint64_t*>(memory);
-  s.row = reinterpret_cast<float*>(s.mass + padded);
-  s.z = s.row + padded;
+  s.z = reinterpret_cast<float*>(s.mass + padded);
   s.token = reinterpret_cast<int32_t*>(s.z + padded);
-  s.open = reinterpret_cast<uint8_t*>(s.token + padded);
   return s;
 }
 
-// Cleans from[0..n) at a temperature into to, pads to a whole block with -inf and returns the maximum.
-float clean_row(const float* from, int32_t n, float* to) {
+// The largest of clean(z[0..n)).
+float maximum(const float* z, int32_t n) {
   float lanes[kBlock];
   for (int32_t j = 0; j < kBlock; ++j) lanes[j] = kLowest;
   int32_t i = 0;
   for (; i + kBlock <= n; i += kBlock) {
     for (int32_t j = 0; j < kBlock; ++j) {
-      const float z = clean(from[i + j]);
-      to[i + j] = z;
-      lanes[j] = z > lanes[j] ? z : lanes[j];
+      const float x = clean(z[i + j]);
+      lanes[j] = x > lanes[j] ? x : lanes[j];
     }
   }
-  for (int32_t j = 0; i < n && j < kBlock; ++j) {
-    const float z = i + j < n ? clean(from[i + j]) : kLowest;
-    to[i + j] = z;
-    lanes[j] = z > lanes[j] ? z : lanes[j];
-  }
   float max = kLowest;
+  for (; i < n; ++i) max = clean(z[i]) > max ? clean(z[i]) : max;
   for (int32_t j = 0; j < kBlock; ++j) max = lanes[j] > max ? lanes[j] : max;
   return max;
 }
 
-// Sum of the masses of z[0..n), n padded with -inf to whole blocks by the caller.
+// Sum of the masses of clean(z[0..n)).
 uint64_t sum_masses(const float* z, int32_t n, float max) {
   uint64_t sum = 0;
-  for (int32_t i = 0; i < n; i += kBlock) {
+  int32_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
     uint64_t block = 0;
-    for (int32_t j = 0; j < kBlock; ++j) block += mass(z[i + j], max);
+    for (int32_t j = 0; j < kBlock; ++j) block += mass(clean(z[i + j]), max);
     sum += block;
   }
+  for (; i < n; ++i) sum += mass(clean(z[i]), max);
   return sum;
 }
 
-// As sum_masses, and keeps them.
+// As sum_masses of clean numbers, padded with -inf to whole blocks, and keeps them.
 uint64_t fill_masses(const float* z, int32_t n, float max, uint64_t* to) {
   uint64_t sum = 0;
   for (int32_t i = 0; i < n; i += kBlock) {
@@ -85,25 +79,43 @@ void pad(float* z, int32_t n) {
   for (; n % kBlock != 0; ++n) z[n] = kLowest;
 }
 
-float maximum(const float* z, int32_t n) {
-  float max = kLowest;
-  for (int32_t i = 0; i < n; ++i) max = z[i] > max ? z[i] : max;
-  return max;
+// Appends the tokens [begin, end) to the n collected ones.
+int32_t append(const float* logits, int32_t begin, int32_t end, Scratch& x, int32_t n) {
+  const int32_t count = end - begin;
+  for (int32_t i = 0; i < count; ++i) x.token[n + i] = begin + i;
+  for (int32_t i = 0; i < count; ++i) x.z[n + i] = clean(logits[begin + i]);
+  return n + count;
 }
 
-// Collects the legal tokens with their cleaned logits; returns how many.
-int32_t collect(const GrammarTables& g, const SampleSettings& s, const GrammarMemory& m, int32_t room, Scratch& x) {
-  int32_t n = 0;
-  if (!s.mask) {
-    for (; n < g.vocab; ++n) x.token[n] = n, x.z[n] = x.row[n];
-    return n;
+// The same for those that have not been said.
+int32_t append_unseen(const GrammarMemory& m, const float* logits, int32_t begin, int32_t end, Scratch& x, int32_t n) {
+  for (int32_t at = begin; at < end;) {
+    const int32_t stop = (at | 63) + 1 < end ? (at | 63) + 1 : end;
+    const uint64_t seen = m.seen[at >> 6];
+    if (seen == 0) {
+      n = append(logits, at, stop, x, n);
+    } else {
+      for (int32_t t = at; t < stop; ++t) {
+        x.token[n] = t;
+        x.z[n] = clean(logits[t]);
+        n += !((seen >> (t & 63)) & 1);
+      }
+    }
+    at = stop;
   }
-  for (int32_t c = 0; c < g.classes; ++c) x.open[c] = class_open(g, m.state, static_cast<uint16_t>(c), room);
-  for (int32_t t = 0; t < g.vocab; ++t) {
-    const uint16_t c = g.token_class[t];
-    if (c == kNoClass || !x.open[c] || vetoed(g, m, t, c)) continue;
-    x.token[n] = t;
-    x.z[n++] = x.row[t];
+  return n;
+}
+
+// Collects the legal tokens; returns how many.
+int32_t collect(const GrammarTables& g, const SampleSettings& s, const float* logits, const SampleDraw& d, Scratch& x) {
+  if (!s.mask) return append(logits, 0, g.vocab, x, 0);
+  const int32_t room = legal_room(g, d.memory, d.room);
+  int32_t n = 0;
+  for (int32_t i = 0; i < g.runs; ++i) {
+    const GrammarRun& r = g.run[i];
+    if (!run_open(g, d.memory, r, room)) continue;
+    const bool unique = g.class_rule[r.token_class] == kRuleUnique;
+    n = unique ? append_unseen(d.memory, logits, r.begin, r.end, x, n) : append(logits, r.begin, r.end, x, n);
   }
   return n;
 }
@@ -199,26 +211,28 @@ int32_t choose(const SampleSettings& s, const SampleDraw& d, const Scratch& x, i
 
 void sample(const GrammarTables& g, const SampleSettings& s, const float* logits, SampleDraw& d, void* scratch) {
   Scratch x = carve(scratch, g.vocab);
-  SampleMasses m;
-  m.max_all = clean_row(logits, g.vocab, x.row);
-  int32_t n = collect(g, s, d.memory, d.room, x);
-  if (n == 0 && d.room != kUnlimited) n = collect(g, s, d.memory, kUnlimited, x);
+  int32_t n = collect(g, s, logits, d, x);
   d.status = n == 0 ? kNothingLegal : kSampled;
   if (n == 0) return;
+  SampleMasses m = {};
   m.max_legal = maximum(x.z, n);
   const float top = tempered(m.max_legal, s.temperature);
   if (!(top > kLowest)) return settle_way_out(g, s, way_out(g, s, d.memory, x, n), d);
 
-  m.all = sum_masses(x.row, g.vocab, m.max_all);
   pad(x.z, n);
   m.legal = fill_masses(x.z, n, m.max_legal, x.mass);
+  if (d.measured) {
+    const bool whole = n == g.vocab;
+    m.max_all = whole ? m.max_legal : maximum(logits, g.vocab);
+    m.all = whole ? m.legal : sum_masses(logits, g.vocab, m.max_all);
+  }
   if (s.temperature != 1.0f) {
     for (int32_t i = 0; i < n; ++i) x.z[i] = tempered(x.z[i], s.temperature);
     fill_masses(x.z, n, top, x.mass);
   }
   n = filter(s, x, n);
   const int32_t token = choose(s, d, x, n);
-  report_draw(m, x.row[token], d);
+  report_draw(m, clean(logits[token]), d);
   settle_draw(g, s, token, d);
 }
 

@@ -10,7 +10,8 @@
 
 namespace syn {
 
-// Sums of masses of the whole row and of its legal part at temperature 1, each relative to its own largest logit.
+// Sums of masses of the whole row (of a measured draw) and of its legal part at temperature 1, each relative to its own largest
+// logit.
 struct SampleMasses {
   float max_all, max_legal;
   uint64_t all, legal;
@@ -23,10 +24,12 @@ SYN_HD uint64_t sample_point(const SampleSettings& s, const SampleDraw& d, uint6
 
 // log p and removed mass of a drawn token with logit z (cleaned, at temperature 1).
 SYN_HD void report_draw(const SampleMasses& m, float z, SampleDraw& d) {
-  const double z_model = static_cast<double>(z) - static_cast<double>(m.max_all);
   const double z_masked = static_cast<double>(z) - static_cast<double>(m.max_legal);
-  d.logp_model = z_model - log_mass(m.all);
   d.logp_masked = z_masked - log_mass(m.legal);
+  d.logp_model = d.removed = 0.0;
+  if (!d.measured) return;
+  const double z_model = static_cast<double>(z) - static_cast<double>(m.max_all);
+  d.logp_model = z_model - log_mass(m.all);
   const double scale = exp_nonpositive(static_cast<double>(m.max_legal) - static_cast<double>(m.max_all));
   const double share = scale * (static_cast<double>(m.legal) / static_cast<double>(m.all));
   d.removed = share < 1.0 ? fused(share, -1.0, 1.0) : 0.0;
@@ -44,7 +47,7 @@ SYN_HD void settle_draw(const GrammarTables& g, const SampleSettings& s, int32_t
 SYN_HD void settle_way_out(const GrammarTables& g, const SampleSettings& s, int32_t token, SampleDraw& d) {
   d.status = kNoLegalLogit;
   d.logp_model = d.logp_masked = 0.0;
-  d.removed = 1.0;
+  d.removed = d.measured ? 1.0 : 0.0;
   settle_draw(g, s, token, d);
 }
 

@@ -1,8 +1,8 @@
 // One decode step as a list of op calls. For each layer, with x the residual stream of one token a row:
-//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  logits = norm(x) W_head^T for the rows that want them.
+//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  a draw from norm(x) W_head^T for the rows that want one.
 // The addition to the residual stream happens inside the norm that follows it.
 //
-// Determinism: every op's rows depend on that row alone, so the logits of a record do not depend on the others, on its slot or on
+// Determinism: every op's rows depend on that row alone, so the draws of a record do not depend on the others, on its slot or on
 // the number of threads. Memory traffic of a step: all weights once for each 256 rows, each record's cache once.
 #include "model/decode.h"
 
@@ -14,8 +14,9 @@
 namespace syn {
 
 template <class Real>
-typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Shape& s, int32_t slots, int threads, Arena& arena) {
+typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Device& device, const Shape& s, int32_t slots, Arena& arena) {
   const int64_t n = slots;
+  const int threads = device.pool.threads();
   Buffers b;
   b.x = arena.take<Real>(n * s.width);
   b.y = arena.take<Real>(n * s.width);
@@ -24,9 +25,9 @@ typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Shape& s, int32_t s
   b.branch = arena.take<Real>(n * s.width);
   b.up = arena.take<Real>(n * s.up_width());
   b.activated = arena.take<Real>(n * s.ffn);
-  b.logits = arena.take<Real>(n * s.vocab);
   b.scores = arena.take<Real>(threads * (s.heads / s.kv_heads) * cached_positions(s.context));
   b.rope = arena.take<Real>(s.gpt2 ? 0 : int64_t{s.context} * s.head_dim);
+  b.head = arena.take<std::byte>(decode_ops<Real>(device).head_sample_workspace(s.vocab, threads));
   return b;
 }
 
@@ -37,10 +38,10 @@ Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots)
       decode_(decode_ops<Real>(*model_->device())),
       cache_(model_->shape(), slots) {
   const Shape& s = model_->shape();
-  const int threads = model_->device()->pool.threads();
-  lay_out(s, slots, threads, activations_);
+  const Device& device = *model_->device();
+  lay_out(device, s, slots, activations_);
   activations_.reserve();
-  b_ = lay_out(s, slots, threads, activations_);
+  b_ = lay_out(device, s, slots, activations_);
   matrices_of(s, model_->weights(), ops_, false, panels_);
   panels_.reserve();
   matrices_ = matrices_of(s, model_->weights(), ops_, false, panels_);
@@ -50,7 +51,7 @@ Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots)
 template <class Real>
 void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots, syn_memory& out) {
   Arena activations("activations of decoding"), panels("packed weights");
-  lay_out(s, slots, device.pool.threads(), activations);
+  lay_out(device, s, slots, activations);
   Weights<Real> none = {};
   none.layers.resize(static_cast<size_t>(s.layers));
   matrices_of(s, none, device.template ops<Real>(), false, panels);
@@ -131,10 +132,15 @@ const Real* Decoder<Real>::step(Exec& exec, const DecodeRows& rows) {
     norm(exec, b_.branch, l.norm2_weight, l.norm2_bias, n);
     feed_forward(exec, n, layer);
   }
-  if (rows.wanted == 0) return b_.logits;
-  norm(exec, b_.branch, w.final_norm_weight, w.final_norm_bias, rows.wanted);
-  ops_.linear_forward(exec, {b_.y, matrices_.head, nullptr, b_.logits, nullptr, rows.wanted});
-  return b_.logits;
+  if (rows.wanted > 0) norm(exec, b_.branch, w.final_norm_weight, w.final_norm_bias, rows.wanted);
+  return b_.y;
+}
+
+template <class Real>
+void Decoder<Real>::draw(Exec& exec, const GrammarTables& grammar, const SampleSettings& settings, SampleDraw* draws,
+                         int32_t rows) {
+  exec.poll();
+  decode_.head_sample(exec, {b_.y, matrices_.head, grammar, settings, draws, rows, b_.head});
 }
 
 template class Decoder<float>;

@@ -19,7 +19,7 @@ struct DecodeRows {
   const int32_t* slot;      // [rows]
   const int32_t* position;  // [rows]
   int32_t rows;
-  int32_t wanted;  // the first so many rows want logits, the others only fill their caches
+  int32_t wanted;  // the first so many rows want a draw, the others only fill their caches
 };
 
 template <class Real>
@@ -33,16 +33,20 @@ class Decoder {
   // Packs the weights again when they have changed since the last call.
   void refresh(Exec& exec);
 
-  // Logits [wanted, vocab], valid until the next step. Rows do not influence each other. A step that was cancelled may be taken
-  // again: it only wrote positions that it will write again. Allocates nothing.
+  // The rows [wanted, width] behind the final norm, valid until the next step. Rows do not influence each other. A step that was
+  // cancelled may be taken again: it only wrote positions that it will write again. Allocates nothing.
   const Real* step(Exec& exec, const DecodeRows& rows);
+
+  // Draws a token for each row of the last step; draws [rows].
+  void draw(Exec& exec, const GrammarTables& grammar, const SampleSettings& settings, SampleDraw* draws, int32_t rows);
 
  private:
   // Row buffers for all slots, laid out twice as core/arena.h explains.
   struct Buffers {
-    Real *x, *y, *qkv, *attended, *branch, *up, *activated, *logits, *scores, *rope;
+    Real *x, *y, *qkv, *attended, *branch, *up, *activated, *scores, *rope;
+    std::byte* head;  // workspace of the draws
   };
-  static Buffers lay_out(const Shape&, int32_t slots, int threads, Arena& arena);
+  static Buffers lay_out(const Device&, const Shape&, int32_t slots, Arena& arena);
   static int64_t panels(const Device&, const Shape&);
 
   void attention(Exec& exec, const DecodeRows& rows, int32_t layer);

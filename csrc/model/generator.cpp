@@ -1,11 +1,13 @@
 // The loop of generation. A step: free slots begin the next patients; every slot feeds one token (its last draw, or the next of a
-// chunk's header and replay); those that fed the last they had draw the next; a record that ends goes to the ready ring, and one
+// chunk's header and replay); those that fed the last they had draw the next, rows that may say the same things side by side, so
+// that the product of a tile skips what none of them may; a record that ends goes to the ready ring, and one
 // that has filled the context begins a new chunk. The last token of a full chunk is not fed, as nothing is drawn from it: what
 // follows it is drawn from the new chunk.
 //
 // Determinism: see generator.h; only the sums of the statistics are added in slot order. Nothing is allocated in a step.
 #include "model/generator.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -21,7 +23,6 @@ namespace {
 constexpr int32_t kMostSlots = 1 << 16;
 constexpr int64_t kMostTokens = int64_t{1} << 31;  // a position is 32 bits of the counter
 constexpr int64_t kFarthest = 1 << 16;             // no state is farther from the end
-constexpr int32_t kMostClasses = 1 << 16;          // scratch is planned before the grammar is known
 
 struct Slot {
   bool active = false;
@@ -32,7 +33,7 @@ struct Slot {
   int32_t fed = 0, to_feed = 0;
   int32_t position = 0;  // in the chunk, of the next token to be fed
 
-  bool wants_logits() const { return fed + 1 == to_feed; }
+  bool wants_draw() const { return fed + 1 == to_feed; }
 };
 
 }  // namespace
@@ -48,7 +49,8 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
   require(p.top_p > 0 && p.top_p <= 1, "top_p is %g, expected above 0 to 1", static_cast<double>(p.top_p));
   require(p.min_p >= 0 && p.min_p <= 1, "min_p is %g, expected 0 to 1", static_cast<double>(p.min_p));
   require(p.mask == 0 || p.mask == 1, "mask is %d, expected 0 or 1", p.mask);
-  return {p.slots, p.max_tokens, {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
+  require(p.report_mass == 0 || p.report_mass == 1, "report_mass is %d, expected 0 or 1", p.report_mass);
+  return {p.slots, p.max_tokens, p.report_mass != 0, {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
 }
 
 template <class Real>
@@ -69,22 +71,20 @@ class GeneratorOf final : public Generator {
     int32_t* feed;                     // [slots, context]
     uint64_t* seen;                    // [slots, words]
     float* nothing;                    // [vocab] -inf
-    float* logits;                     // [threads, vocab], of a backend whose logits are not float
-    std::byte* scratch;                // [threads, scratch bytes]
+    std::byte* scratch;                // of a draw without the model
   };
-  static Buffers lay_out(const Shape&, int32_t slots, int threads, Arena& arena);
+  static Buffers lay_out(const Shape&, int32_t slots, Arena& arena);
 
   void refill();
   void begin_chunk(Slot& slot);
   void step(Exec& exec, syn_generator_stats& stats);
   DecodeRows gather();
-  void draw(Exec& exec, const DecodeRows& rows, const Real* logits);
   void accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats);
   void finish(Slot& slot);
   void finish_without_model(Slot& slot);
+  bool measured(const Slot& slot) const;
   SampleDraw next_draw(const Slot& slot) const;
   bool limited(int32_t state, int32_t room) const;
-  const float* as_float(const Real* row, int thread) const;
 
   const std::shared_ptr<ModelOf<Real>> model_;
   const std::shared_ptr<Grammar> grammar_;
@@ -97,11 +97,10 @@ class GeneratorOf final : public Generator {
   std::vector<Slot> slots_;
   Arena arena_{"generator"};
   Buffers b_;
-  int64_t scratch_bytes_;
 };
 
 template <class Real>
-typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, int32_t slots, int threads, Arena& arena) {
+typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, int32_t slots, Arena& arena) {
   Buffers b;
   b.token = arena.take<int32_t>(slots);
   b.slot = arena.take<int32_t>(slots);
@@ -110,8 +109,7 @@ typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, i
   b.feed = arena.take<int32_t>(int64_t{slots} * s.context);
   b.seen = arena.take<uint64_t>(int64_t{slots} * ((s.vocab + 63) / 64));
   b.nothing = arena.take<float>(s.vocab);
-  b.logits = arena.take<float>(sizeof(Real) == sizeof(float) ? 0 : int64_t{threads} * s.vocab);
-  b.scratch = arena.take<std::byte>(threads * static_cast<int64_t>(sample_scratch_bytes(s.vocab, kMostClasses)));
+  b.scratch = arena.take<std::byte>(static_cast<int64_t>(sample_scratch_bytes(s.vocab)));
   return b;
 }
 
@@ -125,13 +123,11 @@ GeneratorOf<Real>::GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared
       ops_(decode_ops<Real>(*model_->device())),
       decoder_(model_, settings.slots),
       ready_(settings.slots, settings.max_tokens),
-      slots_(static_cast<size_t>(settings.slots)),
-      scratch_bytes_(static_cast<int64_t>(sample_scratch_bytes(model_->shape().vocab, kMostClasses))) {
+      slots_(static_cast<size_t>(settings.slots)) {
   const Shape& s = model_->shape();
-  const int threads = model_->device()->pool.threads();
-  lay_out(s, settings.slots, threads, arena_);
+  lay_out(s, settings.slots, arena_);
   arena_.reserve();
-  b_ = lay_out(s, settings.slots, threads, arena_);
+  b_ = lay_out(s, settings.slots, arena_);
   for (int32_t t = 0; t < s.vocab; ++t) b_.nothing[t] = kLowest;
   for (size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].feed = b_.feed + i * static_cast<size_t>(s.context);
@@ -143,7 +139,7 @@ template <class Real>
 void GeneratorOf<Real>::estimate(const Device& device, const Shape& s, const GeneratorSettings& settings, syn_memory& out) {
   Arena arena("generator"), weights("weights");
   weights.take<Real>(layout_of(s).count);
-  lay_out(s, settings.slots, device.pool.threads(), arena);
+  lay_out(s, settings.slots, arena);
   Decoder<Real>::estimate(device, s, settings.slots, out);
   out.parameters += weights.bytes();
   out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
@@ -200,20 +196,28 @@ void GeneratorOf<Real>::refill() {
   }
 }
 
-// The rows of a step, those that want logits first.
+// The rows of a step: those that want a draw first, ordered by what decides which tokens are legal, measured draws before all.
 template <class Real>
 DecodeRows GeneratorOf<Real>::gather() {
   DecodeRows rows{b_.token, b_.slot, b_.position, 0, 0};
   for (const bool wanted : {true, false}) {
     for (size_t i = 0; i < slots_.size(); ++i) {
-      const Slot& slot = slots_[i];
-      if (!slot.active || slot.wants_logits() != wanted) continue;
-      b_.token[rows.rows] = slot.feed[slot.fed];
-      b_.slot[rows.rows] = static_cast<int32_t>(i);
-      b_.position[rows.rows] = slot.position;
-      ++rows.rows;
+      if (slots_[i].active && slots_[i].wants_draw() == wanted) b_.slot[rows.rows++] = static_cast<int32_t>(i);
     }
     if (wanted) rows.wanted = rows.rows;
+  }
+  std::sort(b_.slot, b_.slot + rows.wanted, [&](int32_t i, int32_t j) {
+    const Slot &a = slots_[static_cast<size_t>(i)], &b = slots_[static_cast<size_t>(j)];
+    const bool first = measured(a), second = measured(b);
+    if (first != second) return first;
+    if (a.memory.state != b.memory.state) return a.memory.state < b.memory.state;
+    return a.memory.last_order != b.memory.last_order ? a.memory.last_order < b.memory.last_order : i < j;
+  });
+  for (int32_t r = 0; r < rows.rows; ++r) {
+    const Slot& slot = slots_[static_cast<size_t>(b_.slot[r])];
+    b_.token[r] = slot.feed[slot.fed];
+    b_.position[r] = slot.position;
+    if (r < rows.wanted) b_.draw[r] = next_draw(slot);
   }
   return rows;
 }
@@ -221,8 +225,8 @@ DecodeRows GeneratorOf<Real>::gather() {
 template <class Real>
 void GeneratorOf<Real>::step(Exec& exec, syn_generator_stats& stats) {
   const DecodeRows rows = gather();
-  const Real* const logits = decoder_.step(exec, rows);
-  draw(exec, rows, logits);
+  decoder_.step(exec, rows);
+  decoder_.draw(exec, tables_, settings_.sample, b_.draw, rows.wanted);
   for (int32_t r = 0; r < rows.rows; ++r) {
     Slot& slot = slots_[static_cast<size_t>(rows.slot[r])];
     ++slot.fed;
@@ -232,11 +236,17 @@ void GeneratorOf<Real>::step(Exec& exec, syn_generator_stats& stats) {
 }
 
 template <class Real>
+bool GeneratorOf<Real>::measured(const Slot& slot) const {
+  return settings_.report_mass || (slot.record.patient() + slot.record.length()) % kMeasureEvery == 0;
+}
+
+template <class Real>
 SampleDraw GeneratorOf<Real>::next_draw(const Slot& slot) const {
   SampleDraw d = {};
   d.patient = slot.record.patient();
   d.position = static_cast<uint32_t>(slot.record.length());
   d.memory = slot.memory;
+  d.measured = measured(slot);
   const int64_t room = settings_.max_tokens - slot.record.length() - 1;
   d.room = room < kFarthest ? static_cast<int32_t>(room) : kUnlimited;
   return d;
@@ -253,29 +263,6 @@ bool GeneratorOf<Real>::limited(int32_t state, int32_t room) const {
   return any;
 }
 
-// Sampling works on floats on every backend, so that the same logits give the same record.
-template <class Real>
-const float* GeneratorOf<Real>::as_float(const Real* row, int thread) const {
-  if constexpr (sizeof(Real) == sizeof(float)) {
-    return row;
-  } else {
-    const int32_t vocab = model_->shape().vocab;
-    float* const to = b_.logits + int64_t{thread} * vocab;
-    for (int32_t t = 0; t < vocab; ++t) to[t] = static_cast<float>(row[t]);
-    return to;
-  }
-}
-
-template <class Real>
-void GeneratorOf<Real>::draw(Exec& exec, const DecodeRows& rows, const Real* logits) {
-  const int64_t vocab = model_->shape().vocab;
-  exec.pool.each(rows.wanted, [&](int64_t r, int thread) {
-    b_.draw[r] = next_draw(slots_[static_cast<size_t>(rows.slot[r])]);
-    ops_.sample(tables_, settings_.sample, as_float(logits + r * vocab, thread), b_.draw[r],
-                b_.scratch + thread * scratch_bytes_);
-  });
-}
-
 // Takes a draw into the record, and decides how it goes on.
 template <class Real>
 void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats) {
@@ -285,8 +272,10 @@ void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_st
          d.position, patient);
   slot.memory = d.memory;
   slot.closed |= settings_.sample.mask && limited(slot.memory.state, d.room);
-  slot.record.say(*grammar_, d.token, d.number, d.memory.state, d.removed);
+  slot.record.say(*grammar_, d.token, d.number, d.memory.state);
+  if (d.measured) slot.record.measure(d.removed);
   ++stats.tokens;
+  stats.measured += d.measured;
   stats.masked_mass += d.removed;
   stats.logp_model += d.logp_model;
   stats.logp_masked += d.logp_masked;
@@ -317,7 +306,7 @@ void GeneratorOf<Real>::begin_chunk(Slot& slot) {
 template <class Real>
 void GeneratorOf<Real>::finish(Slot& slot) {
   const GeneratorRecord& r = slot.record;
-  ready_.add({r.buffer(), r.patient(), r.length(), r.chunks(), slot.closed, r.removed()});
+  ready_.add({r.buffer(), r.patient(), r.length(), r.chunks(), slot.closed, r.measured(), r.removed()});
   slot.active = false;
 }
 
@@ -328,6 +317,7 @@ void GeneratorOf<Real>::finish_without_model(Slot& slot) {
   while (settings_.sample.mask && slot.memory.state != tables_.done) {
     SampleDraw d = next_draw(slot);
     d.room = tables_.distance[slot.memory.state] - 1;
+    d.measured = false;
     ops_.sample(tables_, settings_.sample, b_.nothing, d, b_.scratch);
     const bool nearer = d.status == kNoLegalLogit && tables_.distance[d.memory.state] < tables_.distance[slot.memory.state];
     if (!nearer || slot.record.length() == settings_.max_tokens)
@@ -347,6 +337,7 @@ void GeneratorOf<Real>::take(int32_t* tokens, int64_t* numbers, int64_t capacity
   out.tokens = r.length;
   out.chunks = r.chunks;
   out.masked_mass = r.removed;
+  out.measured = r.measured;
   require(r.length <= capacity, "the record has %lld tokens, the caller's arrays %lld", static_cast<long long>(r.length),
           static_cast<long long>(capacity));
   require(tokens && numbers, "tokens and numbers may not be NULL");

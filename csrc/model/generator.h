@@ -13,9 +13,14 @@
 
 namespace syn {
 
+// Without report_mass a draw is measured when (patient + position in the record) is a multiple of this: a sample of the tokens
+// that depends on nothing else.
+constexpr int64_t kMeasureEvery = 16;
+
 struct GeneratorSettings {
   int32_t slots;
   int64_t max_tokens;
+  bool report_mass;  // every draw is measured, not one in kMeasureEvery
   SampleSettings sample;
 };
 

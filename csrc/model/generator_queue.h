@@ -39,6 +39,7 @@ struct FinishedRecord {
   int64_t patient, length;
   int32_t chunks;
   bool closed;
+  int64_t measured;  // draws, and the mean of what was removed from them
   double removed;
 };
 

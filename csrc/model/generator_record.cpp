@@ -16,12 +16,6 @@ void GeneratorRecord::begin(const Grammar& grammar, int64_t patient, RecordBuffe
   length_ = 1;
 }
 
-void GeneratorRecord::say(const Grammar& grammar, int32_t token, int64_t number, int32_t state, double removed) {
-  removed_ += removed;
-  ++drawn_;
-  say(grammar, token, number, state);
-}
-
 void GeneratorRecord::say(const Grammar& grammar, int32_t token, int64_t number, int32_t state) {
   const uint8_t role = grammar.role(token);
   if (role == kRoleVisit) {

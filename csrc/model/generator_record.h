@@ -23,10 +23,10 @@ class GeneratorRecord {
  public:
   void begin(const Grammar& grammar, int64_t patient, RecordBuffer buffer);
 
-  // A token that was drawn, its number, the state it leads to, and the probability that the grammar removed from its draw.
-  void say(const Grammar& grammar, int32_t token, int64_t number, int32_t state, double removed);
-  // The same without a draw.
+  // A token, its number, and the state it leads to.
   void say(const Grammar& grammar, int32_t token, int64_t number, int32_t state);
+  // The probability that the grammar removed from a draw that was measured.
+  void measure(double removed) { removed_ += removed, ++measured_; }
 
   // Writes header and replay of the next chunk to feed [context] and returns their number, 0 when no chunk with room for one more
   // token can begin.
@@ -36,7 +36,8 @@ class GeneratorRecord {
   int64_t length() const { return length_; }
   int32_t chunks() const { return chunks_; }
   RecordBuffer buffer() const { return buffer_; }
-  double removed() const { return drawn_ > 0 ? removed_ / static_cast<double>(drawn_) : 0; }  // mean over the drawn tokens
+  int64_t measured() const { return measured_; }  // draws
+  double removed() const { return measured_ > 0 ? removed_ / static_cast<double>(measured_) : 0; }  // mean over them
 
  private:
   // A place between two tokens.
@@ -48,7 +49,7 @@ class GeneratorRecord {
     int32_t chunk_token;  // -1: nowhere
   };
 
-  int64_t patient_ = 0, length_ = 0, drawn_ = 0;
+  int64_t patient_ = 0, length_ = 0, measured_ = 0;
   int32_t chunks_ = 0;
   double removed_ = 0;
   RecordBuffer buffer_ = {};

@@ -50,6 +50,22 @@ void check_sizes(const syn_grammar_params& p) {
 
 }  // namespace
 
+std::vector<GrammarRun> grammar_runs(const GrammarTables& g) {
+  std::vector<GrammarRun> out;
+  for (int32_t t = 0; t < g.vocab; ++t) {
+    const uint16_t c = g.token_class[t];
+    if (c == kNoClass) continue;
+    const bool same = !out.empty() && out.back().end == t && out.back().token_class == c &&
+                      (g.class_rule[c] != kRuleAscending || out.back().order == g.token_order[t]);
+    if (same) {
+      ++out.back().end;
+    } else {
+      out.push_back({t, t + 1, g.token_order[t], c});
+    }
+  }
+  return out;
+}
+
 Grammar::Grammar(const syn_grammar_params& params, const GrammarArrays& a) : p_(params) {
   check_sizes(p_);
   const int64_t cells = int64_t{p_.states} * p_.classes;
@@ -70,6 +86,7 @@ Grammar::Grammar(const syn_grammar_params& params, const GrammarArrays& a) : p_(
   check_numbers();
   check_chunks();
   check_ways_out();
+  runs_ = grammar_runs(tables());
 }
 
 void Grammar::check_classes() const {
@@ -147,9 +164,23 @@ void Grammar::check_ways_out() const {
 }
 
 GrammarTables Grammar::tables() const {
-  return {p_.vocab,       p_.states,           p_.classes,          p_.start,           p_.done,
-          p_.start_token, token_class_.data(), token_order_.data(), class_rule_.data(), class_role_.data(),
-          next_.data(),   forget_.data(),      distance_.data(),    knot_start_.data(), knots_.data()};
+  return {p_.vocab,
+          p_.states,
+          p_.classes,
+          p_.start,
+          p_.done,
+          p_.start_token,
+          token_class_.data(),
+          token_order_.data(),
+          class_rule_.data(),
+          class_role_.data(),
+          next_.data(),
+          forget_.data(),
+          distance_.data(),
+          knot_start_.data(),
+          knots_.data(),
+          runs_.data(),
+          static_cast<int32_t>(runs_.size())};
 }
 
 int32_t Grammar::visit_token(int64_t visit) const {

@@ -26,6 +26,9 @@ struct GrammarArrays {
   const int8_t* decimals;
 };
 
+// The runs of a grammar (math/grammar.h), from the other tables.
+std::vector<GrammarRun> grammar_runs(const GrammarTables& tables);
+
 class Grammar {
  public:
   // Throws SYN_INVALID_ARGUMENT for missing arrays and impossible sizes, SYN_FORMAT for tables that contradict themselves: an
@@ -62,6 +65,7 @@ class Grammar {
   std::vector<int32_t> knot_start_;
   std::vector<int64_t> knots_;
   std::vector<int8_t> decimals_;
+  std::vector<GrammarRun> runs_;
 };
 
 }  // namespace syn

@@ -4,8 +4,8 @@
 #define SYN_OPS_DECODE_TABLE_H
 
 #include "ops/attention_decode.h"
+#include "ops/head_sample.h"
 #include "ops/nearest.h"
-#include "ops/sample.h"
 
 namespace syn {
 
@@ -17,6 +17,8 @@ struct DecodeOps {
   SampleFunction sample;
   int64_t (*nearest_workspace)(const NearestArgs&, int threads);  // bytes
   void (*nearest)(Exec&, const NearestArgs&);
+  int64_t (*head_sample_workspace)(int32_t vocab, int threads);  // bytes
+  void (*head_sample)(Exec&, const HeadSample<Real>&);
 };
 
 // The table of a device's backend: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type.

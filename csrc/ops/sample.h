@@ -9,12 +9,13 @@
 //                  r = high64(x W) with 64 bits x of Philox(seed, kToken, patient, position); the first token whose prefix sum
 //                  exceeds r. e^-27.7 of the likeliest, about 1e-12, is still reachable
 //   5. number      from the knots of the token with 64 bits of Philox(seed, kDequantise, patient, position)
-//   6. report      log p under the model and under model and grammar, both at temperature 1 without filters, and the mass that
-//                  the grammar removed, from integer masses
+//   6. report      log p under model and grammar and, where the draw is measured, under the model alone, at temperature 1 without
+//                  filters, and the mass that the grammar removed, from integer masses
 //   7. next state  the memory of the record takes the token
 //
 // Determinism: integers and the arithmetic of csrc/math; the same bits in every backend given the same logits, whatever the slot,
-// the number of rows or threads. Memory traffic per row: the logits once, classes once, 20 bytes of scratch a legal token.
+// the number of rows or threads. Memory traffic per row: the logits of the legal tokens once, all of them where the draw is
+// measured, the runs of the grammar, 16 bytes of scratch a legal token.
 #ifndef SYN_OPS_SAMPLE_H
 #define SYN_OPS_SAMPLE_H
 
@@ -36,7 +37,7 @@ struct SampleSettings {
 
 enum SampleStatus : int32_t {
   kSampled = 0,
-  kNoLegalLogit = 1,  // the way out was taken; logp_* are 0, removed is 1
+  kNoLegalLogit = 1,  // the way out was taken; logp_* are 0, removed is 1 where it is measured
   kNothingLegal = 2,  // the vetoes leave no token: the grammar is at fault, nothing else of the draw is set
 };
 
@@ -45,20 +46,23 @@ struct SampleDraw {
   int64_t patient;       // in, < 2^48
   uint32_t position;     // in, of the token to be drawn in its record
   int32_t room;          // in, how many tokens may follow this one in its record; kUnlimited: any number
+  bool measured;         // in: the logits of every token are there, not only those of the legal ones
   GrammarMemory memory;  // in and out
   SampleStatus status;   // out, as all below
   int32_t token;
   int64_t number;  // units of 10^-decimals; kNoNumber where the token stands for none
-  double logp_model, logp_masked, removed;
+  double logp_masked;
+  double logp_model, removed;  // 0 unless measured
 };
 
-// Draws a token. logits [vocab]; scratch sample_scratch_bytes(...) bytes, aligned to 64, not shared between threads.
+// Draws a token. logits [vocab], of which only those of legal tokens are looked at unless the draw is measured; scratch
+// sample_scratch_bytes(...) bytes, aligned to 64, not shared between threads.
 using SampleFunction = void (*)(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
 
 // Bytes of scratch for the larger of the two backends.
-inline size_t sample_scratch_bytes(int32_t vocab, int32_t classes) {
+inline size_t sample_scratch_bytes(int32_t vocab) {
   const size_t padded = (static_cast<size_t>(vocab) + 63) / 64 * 64;
-  return padded * (2 * sizeof(float) + sizeof(int32_t) + sizeof(uint64_t)) + (static_cast<size_t>(classes) + 63) / 64 * 64;
+  return padded * (sizeof(float) + sizeof(int32_t) + sizeof(uint64_t));
 }
 
 }  // namespace syn

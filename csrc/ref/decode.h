@@ -3,13 +3,15 @@
 #define SYN_REF_DECODE_H
 
 #include "ops/attention_decode.h"
+#include "ops/head_sample.h"
 #include "ops/nearest.h"
-#include "ops/sample.h"
 
 namespace syn::ref {
 
 void attention_decode(Exec&, const AttentionDecode<double>&);
 void sample(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
+int64_t head_sample_workspace(int32_t vocab, int threads);
+void head_sample(Exec&, const HeadSample<double>&);
 int64_t nearest_workspace(const NearestArgs&, int threads);
 void nearest(Exec&, const NearestArgs&);
 

@@ -51,12 +51,12 @@ void filter(std::vector<Candidate>& c, const SampleSettings& s) {
   std::sort(c.begin(), c.end(), [](const Candidate& a, const Candidate& b) { return a.token < b.token; });
 }
 
-SampleMasses masses(int32_t vocab, const float* logits, const std::vector<Candidate>& legal_set) {
+SampleMasses masses(int32_t vocab, const float* logits, bool measured, const std::vector<Candidate>& legal_set) {
   SampleMasses m{kLowest, kLowest, 0, 0};
-  for (int32_t t = 0; t < vocab; ++t) m.max_all = std::max(m.max_all, clean(logits[t]));
   for (const Candidate& c : legal_set) m.max_legal = std::max(m.max_legal, c.raw);
-  for (int32_t t = 0; t < vocab; ++t) m.all += mass(clean(logits[t]), m.max_all);
   for (const Candidate& c : legal_set) m.legal += mass(c.raw, m.max_legal);
+  for (int32_t t = 0; measured && t < vocab; ++t) m.max_all = std::max(m.max_all, clean(logits[t]));
+  for (int32_t t = 0; measured && t < vocab; ++t) m.all += mass(clean(logits[t]), m.max_all);
   return m;
 }
 
@@ -74,7 +74,7 @@ void sample(const GrammarTables& g, const SampleSettings& s, const float* logits
     };
     return settle_way_out(g, s, std::min_element(c.begin(), c.end(), nearer)->token, d);
   }
-  const SampleMasses m = masses(g.vocab, logits, c);
+  const SampleMasses m = masses(g.vocab, logits, d.measured, c);
   c.erase(std::remove_if(c.begin(), c.end(), [&](const Candidate& x) { return !finite(x); }), c.end());
   filter(c, s);
   const float max = std::max_element(c.begin(), c.end(), [](auto& a, auto& b) { return a.z < b.z; })->z;

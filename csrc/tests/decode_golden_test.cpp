@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "model/decode.h"
+#include "tests/full_forward.h"
 #include "tests/safetensors_reader.h"
 
 namespace syn::tests {
@@ -67,20 +68,22 @@ class Reader {
     }
     decoder_ = std::make_unique<Decoder<Real>>(model_, 1);
     decoder_->refresh(exec_);
+    head_ = std::make_unique<Head<Real>>(model_);
   }
 
   int32_t vocab() const { return model_->shape().vocab; }
   int32_t context() const { return model_->shape().context; }
 
-  const Real* feed(int32_t token, int32_t position) {
+  std::vector<Real> feed(int32_t token, int32_t position) {
     const int32_t slot = 0;
-    return decoder_->step(exec_, {&token, &slot, &position, 1, 1});
+    return head_->logits(decoder_->step(exec_, {&token, &slot, &position, 1, 1}), 1);
   }
 
  private:
   std::shared_ptr<Device> device_;
   std::shared_ptr<ModelOf<Real>> model_;
   std::unique_ptr<Decoder<Real>> decoder_;
+  std::unique_ptr<Head<Real>> head_;
   Exec exec_{device_->pool, nullptr};
 };
 
@@ -98,7 +101,7 @@ void expect_golden(double bar) {
     double error = 0, scale = 0;
     for (size_t s = 0; s + 1 < offsets.size(); ++s) {
       int32_t position = 0;
-      const Real* last = nullptr;
+      std::vector<Real> last;
       for (auto t = static_cast<size_t>(offsets[s]); t < static_cast<size_t>(offsets[s + 1]); ++t) {
         last = reader.feed(static_cast<int32_t>(tokens[t]), position++);
         for (size_t v = 0; v < vocab; ++v) {
@@ -114,7 +117,7 @@ void expect_golden(double bar) {
           EXPECT_EQ(want, -1) << "record " << s << ", step " << i;
           continue;
         }
-        const auto next = static_cast<int32_t>(std::max_element(last, last + vocab) - last);
+        const auto next = static_cast<int32_t>(std::max_element(last.begin(), last.end()) - last.begin());
         EXPECT_EQ(next, want) << "record " << s << ", step " << i;
         last = reader.feed(next, position++);
       }

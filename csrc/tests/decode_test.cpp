@@ -53,10 +53,12 @@ std::vector<int32_t> random_tokens(Chance& c, int32_t count, int32_t vocab) {
 
 // Feeds several sequences, each in its slot, one token a step, until the last one ends: all the logits of each.
 template <class Real>
-std::vector<std::vector<Real>> decode_all(ModelOf<Real>& model, Decoder<Real>& decoder,
+std::vector<std::vector<Real>> decode_all(const std::shared_ptr<ModelOf<Real>>& model, Decoder<Real>& decoder,
                                           const std::vector<std::vector<int32_t>>& sequences, const std::vector<int32_t>& slots) {
-  Exec exec{model.device()->pool, nullptr};
+  Exec exec{model->device()->pool, nullptr};
   decoder.refresh(exec);
+  const Head<Real> head(model);
+  const auto vocab = static_cast<std::ptrdiff_t>(model->shape().vocab);
   std::vector<std::vector<Real>> out(sequences.size());
   for (size_t p = 0;; ++p) {
     std::vector<int32_t> token, slot, position, which;
@@ -69,11 +71,11 @@ std::vector<std::vector<Real>> decode_all(ModelOf<Real>& model, Decoder<Real>& d
     }
     if (token.empty()) return out;
     const auto rows = static_cast<int32_t>(token.size());
-    const Real* logits = decoder.step(exec, {token.data(), slot.data(), position.data(), rows, rows});
+    const auto logits = head.logits(decoder.step(exec, {token.data(), slot.data(), position.data(), rows, rows}), rows);
     for (size_t r = 0; r < token.size(); ++r) {
       auto& to = out[static_cast<size_t>(which[r])];
-      to.insert(to.end(), logits + r * static_cast<size_t>(model.shape().vocab),
-                logits + (r + 1) * static_cast<size_t>(model.shape().vocab));
+      const auto from = logits.begin() + static_cast<std::ptrdiff_t>(r) * vocab;
+      to.insert(to.end(), from, from + vocab);
     }
   }
 }
@@ -87,7 +89,7 @@ void expect_full_forward(double tolerance) {
     Chance c(8);
     const std::vector<std::vector<int32_t>> sequences = {random_tokens(c, d.context, shape.vocab),
                                                          random_tokens(c, 1, shape.vocab), random_tokens(c, 31, shape.vocab)};
-    const auto got = decode_all(*model, decoder, sequences, {2, 0, 1});
+    const auto got = decode_all(model, decoder, sequences, {2, 0, 1});
     for (size_t i = 0; i < sequences.size(); ++i) {
       const std::vector<Real> want = full_forward(*model, sequences[i]);
       double error = 0, most = 0;
@@ -116,9 +118,9 @@ TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
     }
     const auto model = model_for<float>(shape, 1), threaded = model_for<float>(shape, 3);
     Decoder<float> alone(model, 1), crowd(threaded, 71);
-    const auto together = decode_all(*threaded, crowd, sequences, slots);
+    const auto together = decode_all(threaded, crowd, sequences, slots);
     for (const size_t i : {size_t{0}, size_t{33}, size_t{69}}) {
-      EXPECT_EQ(decode_all(*model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
+      EXPECT_EQ(decode_all(model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
     }
   }
 }
@@ -129,15 +131,15 @@ TEST(Decode, a_slot_forgets_the_record_before) {
   Decoder<float> used(model, 1), fresh(model, 1);
   Chance c(10);
   const auto sequence = random_tokens(c, 40, shape.vocab);
-  decode_all(*model, used, {random_tokens(c, shape.context, shape.vocab)}, {0});
-  EXPECT_EQ(decode_all(*model, used, {sequence}, {0}), decode_all(*model, fresh, {sequence}, {0}));
+  decode_all(model, used, {random_tokens(c, shape.context, shape.vocab)}, {0});
+  EXPECT_EQ(decode_all(model, used, {sequence}, {0}), decode_all(model, fresh, {sequence}, {0}));
 }
 
 TEST(Decode, sees_new_weights) {
   const Shape shape = shape_for(kShapes[0]);
   const auto model = model_for<float>(shape, 1);
   Decoder<float> decoder(model, 1);
-  const auto before = decode_all(*model, decoder, {{1, 2, 3}}, {0});
+  const auto before = decode_all(model, decoder, {{1, 2, 3}}, {0});
   const auto tensors = static_cast<int32_t>(model->layout().tensors.size());
   for (int32_t i = 0; i < tensors; ++i) {
     const Tensor& t = model->layout().tensors[static_cast<size_t>(i)];
@@ -146,7 +148,7 @@ TEST(Decode, sees_new_weights) {
     for (float& x : values) x *= 1.5f;
     model->write(i, SYN_F32, values.data(), t.count);
   }
-  EXPECT_NE(decode_all(*model, decoder, {{1, 2, 3}}, {0}), before);
+  EXPECT_NE(decode_all(model, decoder, {{1, 2, 3}}, {0}), before);
 }
 
 }  // namespace

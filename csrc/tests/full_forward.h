@@ -1,4 +1,5 @@
-// All logits of one record by the training forward pass: what decoding must agree with.
+// All logits of one record by the training forward pass: what decoding must agree with; and those of the rows that a decoder
+// returns, which draws from them without showing them.
 #ifndef SYN_TESTS_FULL_FORWARD_H
 #define SYN_TESTS_FULL_FORWARD_H
 
@@ -37,6 +38,31 @@ std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>&
   ops.linear_forward(exec, {acts.normed, matrices.head, nullptr, logits.data(), nullptr, rows});
   return logits;
 }
+
+// Logits [rows, vocab] of rows behind the final norm.
+template <class Real>
+class Head {
+ public:
+  explicit Head(std::shared_ptr<ModelOf<Real>> model) : model_(std::move(model)) {
+    const Shape& s = model_->shape();
+    const auto& ops = model_->device()->template ops<Real>();
+    packed_.resize(static_cast<size_t>(ops.packed_size(s.vocab, s.width)));
+    matrix_ = {model_->weights().head, s.vocab, s.width, false, packed_.data(), nullptr};
+    Exec exec{model_->device()->pool, nullptr};
+    ops.pack(exec, {matrix_, packed_.data(), nullptr});
+  }
+  std::vector<Real> logits(const Real* x, int32_t rows) const {
+    Exec exec{model_->device()->pool, nullptr};
+    std::vector<Real> out(static_cast<size_t>(rows) * static_cast<size_t>(matrix_.out));
+    model_->device()->template ops<Real>().linear_forward(exec, {x, matrix_, nullptr, out.data(), nullptr, rows});
+    return out;
+  }
+
+ private:
+  std::shared_ptr<ModelOf<Real>> model_;
+  std::vector<Real> packed_;
+  Matrix<Real> matrix_;
+};
 
 }  // namespace syn::tests
 

@@ -146,6 +146,7 @@ struct GeneratedRecord {
   double removed;
   std::vector<int32_t> tokens;
   std::vector<int64_t> numbers;
+  int64_t measured = 0;
 };
 
 // Everything between a device and its records; members are destroyed children last on purpose: a child keeps its parents alive.
@@ -192,6 +193,7 @@ struct Factory {
       r.closed = out.closed;
       r.chunks = out.chunks;
       r.removed = out.masked_mass;
+      r.measured = out.measured;
       into.push_back(std::move(r));
     }
   }

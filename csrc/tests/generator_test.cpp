@@ -44,6 +44,7 @@ void expect_equal(const std::map<int64_t, GeneratedRecord>& a, const std::map<in
     EXPECT_EQ(x.tokens, y.tokens) << "patient " << patient;
     EXPECT_EQ(x.numbers, y.numbers) << "patient " << patient;
     EXPECT_EQ(x.removed, y.removed) << "patient " << patient;
+    EXPECT_EQ(x.measured, y.measured) << "patient " << patient;
     EXPECT_EQ(x.chunks, y.chunks) << "patient " << patient;
     EXPECT_EQ(x.closed, y.closed) << "patient " << patient;
   }
@@ -128,7 +129,7 @@ TEST(Generator, statistics_add_up_over_bursts) {
   const SmallGrammar g;
   Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_LLAMA, g.params.vocab, kContext), g, generator_params(4, kMaxTokens));
   ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 20, &f.failure), SYN_OK);
-  int64_t tokens = 0, said = 0, steps = 0;
+  int64_t tokens = 0, said = 0, steps = 0, measured = 0, measured_by_record = 0;
   double removed = 0, removed_by_record = 0;
   std::vector<GeneratedRecord> records;
   for (;;) {
@@ -136,19 +137,49 @@ TEST(Generator, statistics_add_up_over_bursts) {
     tokens += s.tokens;
     removed += s.masked_mass;
     steps += s.steps;
+    measured += s.measured;
     EXPECT_LE(s.steps, 10);
-    EXPECT_LE(s.logp_model, s.logp_masked + 1e-9) << "the grammar can only raise a probability";
     EXPECT_EQ(s.no_legal_logit, 0);
     f.take(records, kMaxTokens);
     if (s.active == 0 && s.queued == 0) break;
   }
   for (const GeneratedRecord& r : records) {
     said += static_cast<int64_t>(r.tokens.size()) - 1;
-    removed_by_record += r.removed * static_cast<double>(r.tokens.size() - 1);
+    measured_by_record += r.measured;
+    removed_by_record += r.removed * static_cast<double>(r.measured);
+    int64_t want = 0;
+    for (size_t i = 1; i < r.tokens.size(); ++i) want += (r.patient + static_cast<int64_t>(i)) % 16 == 0;
+    EXPECT_EQ(r.measured, want) << "patient " << r.patient;
   }
   EXPECT_EQ(tokens, said);
-  EXPECT_NEAR(removed, removed_by_record, 1e-9 * static_cast<double>(tokens));
-  EXPECT_GT(removed, 0.1 * static_cast<double>(tokens)) << "an untrained network must have said much that is illegal";
+  EXPECT_EQ(measured, measured_by_record);
+  EXPECT_GT(measured, tokens / 32);
+  EXPECT_NEAR(removed, removed_by_record, 1e-9 * static_cast<double>(measured));
+  EXPECT_GT(removed, 0.1 * static_cast<double>(measured)) << "an untrained network must have said much that is illegal";
+}
+
+TEST(Generator, what_is_drawn_does_not_depend_on_what_is_measured) {
+  const SmallGrammar g;
+  syn_generator_params every = generator_params(8, kMaxTokens);
+  every.report_mass = 1;
+  Factory all(SYN_BACKEND_CPU, 2, small_model(SYN_GPT2, g.params.vocab, kContext), g, every);
+  ASSERT_EQ(syn_generator_submit(all.generator.get(), 0, kPatients, &all.failure), SYN_OK);
+  std::vector<GeneratedRecord> records;
+  for (;;) {
+    const syn_generator_stats s = all.run(50);
+    EXPECT_EQ(s.measured, s.tokens);
+    EXPECT_LE(s.logp_model, s.logp_masked + 1e-9) << "the grammar can only raise a probability";
+    all.take(records, kMaxTokens);
+    if (s.active == 0 && s.queued == 0) break;
+  }
+  const auto some = generate(SYN_BACKEND_CPU, SYN_GPT2, {8, 2, 50, false}, kPatients);
+  const auto full = by_patient(std::move(records));
+  ASSERT_EQ(some.size(), full.size());
+  for (const auto& [patient, r] : full) {
+    EXPECT_EQ(r.measured, static_cast<int64_t>(r.tokens.size()) - 1);
+    EXPECT_EQ(r.tokens, some.at(patient).tokens) << "patient " << patient;
+    EXPECT_EQ(r.numbers, some.at(patient).numbers) << "patient " << patient;
+  }
 }
 
 TEST(Generator, waits_when_half_of_the_ready_ring_is_full) {
@@ -260,6 +291,7 @@ TEST(Generator, nonsense_is_a_sentence) {
   EXPECT_EQ(refused([](auto& p) { p.top_p = std::nanf(""); }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.min_p = 2; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.max_tokens = 3; }), SYN_INVALID_ARGUMENT) << "the shortest record has 4 tokens";
+  EXPECT_EQ(refused([](auto& p) { p.report_mass = 2; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.size = 4; }), SYN_ABI_MISMATCH);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), -1, 1, &f.failure), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), int64_t{1} << 48, 1, &f.failure), SYN_INVALID_ARGUMENT);

@@ -10,6 +10,7 @@
 #include "math/dequantise.h"
 #include "math/exp2.h"
 #include "math/philox.h"
+#include "model/grammar.h"
 #include "ops/sample.h"
 
 namespace syn::tests {
@@ -35,6 +36,7 @@ struct RandomGrammar {
   std::vector<uint8_t> rule, role, forget;
   std::vector<int16_t> next;
   std::vector<int64_t> knots;
+  std::vector<GrammarRun> runs;
 
   RandomGrammar(Chance& c, int32_t vocab_) : vocab(vocab_), states(2 + c.below(6)), classes(1 + c.below(7)) {
     knot_start.push_back(0);
@@ -54,6 +56,7 @@ struct RandomGrammar {
       forget.push_back(static_cast<uint8_t>(c.below(4)));
     }
     for (int32_t i = 0; i < states; ++i) distance.push_back(static_cast<uint16_t>(c.below(9)));
+    runs = grammar_runs(tables());
   }
 
   GrammarTables tables() const {
@@ -71,7 +74,9 @@ struct RandomGrammar {
             forget.data(),
             distance.data(),
             knot_start.data(),
-            knots.data()};
+            knots.data(),
+            runs.data(),
+            static_cast<int32_t>(runs.size())};
   }
 };
 

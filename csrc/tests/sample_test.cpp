@@ -27,7 +27,7 @@ struct Sampler {
 
 // Reference first, then every instruction set that this machine runs.
 std::vector<Sampler> samplers(int32_t vocab) {
-  const std::vector<std::byte> scratch(sample_scratch_bytes(vocab, 65536) + 64);
+  const std::vector<std::byte> scratch(sample_scratch_bytes(vocab) + 64);
   std::vector<Sampler> out = {{ref::decode_table().sample, scratch}};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) out.push_back({cpu::avx2::decode_table().sample, scratch});
   if (machine_isa() == Isa::kAvx512) out.push_back({cpu::avx512::decode_table().sample, scratch});
@@ -42,6 +42,7 @@ struct Row {
   int64_t patient;
   uint32_t position;
   int32_t room;
+  bool measured;
 };
 
 Row random_row(Chance& c, const RandomGrammar& g) {
@@ -53,6 +54,7 @@ Row random_row(Chance& c, const RandomGrammar& g) {
   r.patient = c.word();
   r.position = c.word();
   r.room = c.often(0.2) ? c.below(9) : kUnlimited;
+  r.measured = c.often(0.5);
   return r;
 }
 
@@ -61,6 +63,7 @@ SampleDraw draw(Sampler& sampler, const RandomGrammar& g, const SampleSettings& 
   d.patient = r.patient;
   d.position = r.position;
   d.room = r.room;
+  d.measured = r.measured;
   d.memory = r.memory;
   d.memory.seen = r.seen.data();
   sampler(g.tables(), s, z.data(), d);
@@ -113,14 +116,16 @@ struct FreeGrammar {
       : vocab(vocab_),
         token_class(static_cast<size_t>(vocab), 0),
         order(static_cast<size_t>(vocab), 0),
-        knot_start(static_cast<size_t>(vocab) + 1, 0) {}
+        knot_start(static_cast<size_t>(vocab) + 1, 0),
+        run{0, vocab, 0, 0} {}
   GrammarTables tables() const {
     return {vocab, 1, 1, 0, 0, 0, token_class.data(), order.data(), &zero, &zero, &next, &zero, &distance, knot_start.data(),
-            &knot};
+            &knot, &run, 1};
   }
   int32_t vocab;
   std::vector<uint16_t> token_class;
   std::vector<int32_t> order, knot_start;
+  GrammarRun run;
   uint8_t zero = 0;
   int16_t next = 0;
   uint16_t distance = 1;
@@ -244,6 +249,7 @@ TEST(Sample, log_probabilities_are_those_of_the_softmax) {
     for (float& x : z) x = static_cast<float>(20 * c.unit());
     Row row = random_row(c, g);
     row.room = kUnlimited;
+    row.measured = true;
     SampleSettings s = random_settings(c);
     s.mask = true;
     GrammarMemory before = row.memory;
@@ -295,7 +301,8 @@ TEST(Sample, the_length_limit_leaves_only_ways_towards_the_end) {
   const uint8_t rule[3] = {}, role[3] = {0, 0, kRoleEnd}, forget[9] = {};
   const int16_t next[9] = {0, 1, -1, -1, -1, 2, -1, -1, -1};
   const int64_t knot = 0;
-  const GrammarTables g{3, 3, 3, 0, 2, 0, token_class, order, rule, role, next, forget, distance, knot_start, &knot};
+  const GrammarRun run[3] = {{0, 1, 0, 0}, {1, 2, 0, 1}, {2, 3, 0, 2}};
+  const GrammarTables g{3, 3, 3, 0, 2, 0, token_class, order, rule, role, next, forget, distance, knot_start, &knot, run, 3};
   const float z[3] = {50, 0, 0};
   for (Sampler& sampler : samplers(3)) {
     uint64_t seen = 0;
