@@ -32,6 +32,7 @@ func GeneratorParamsInit() GeneratorParams {
 	return GeneratorParams{
 		Slots: int32(p.slots), MaxTokens: int64(p.max_tokens), Seed: uint64(p.seed), Temperature: float32(p.temperature),
 		TopK: int32(p.top_k), TopP: float32(p.top_p), MinP: float32(p.min_p), Mask: p.mask != 0,
+		ReportMass: p.report_mass != 0,
 	}
 }
 
@@ -40,7 +41,7 @@ func (g *GeneratorParams) c() C.syn_generator_params {
 	C.syn_generator_params_init(&p)
 	p.slots, p.max_tokens, p.seed = C.int32_t(g.Slots), C.int64_t(g.MaxTokens), C.uint64_t(g.Seed)
 	p.temperature, p.top_k = C.float(g.Temperature), C.int32_t(g.TopK)
-	p.top_p, p.min_p, p.mask = C.float(g.TopP), C.float(g.MinP), flag(g.Mask)
+	p.top_p, p.min_p, p.mask, p.report_mass = C.float(g.TopP), C.float(g.MinP), flag(g.Mask), flag(g.ReportMass)
 	return p
 }
 
@@ -89,7 +90,7 @@ func GeneratorRun(g Generator, maxSteps int64) (GeneratorStats, error) {
 	return GeneratorStats{
 		Active: int32(s.active), Queued: int64(s.queued), Ready: int64(s.ready), Steps: int64(s.steps), Tokens: int64(s.tokens),
 		MaskedMass: float64(s.masked_mass), LogpModel: float64(s.logp_model), LogpMasked: float64(s.logp_masked),
-		NoLegalLogit: int64(s.no_legal_logit),
+		NoLegalLogit: int64(s.no_legal_logit), Measured: int64(s.measured),
 	}, nil
 }
 
@@ -106,7 +107,7 @@ func GeneratorTake(g Generator, tokens []int32, numbers []int64) (Record, error)
 	rc := C.syn_generator_take(g.p, (*C.int32_t)(data(tokens)), (*C.int64_t)(data(numbers)), C.int64_t(len(tokens)), &r, &e)
 	out := Record{
 		Closed: r.closed != 0, Patient: int64(r.patient), Tokens: int64(r.tokens), Chunks: int32(r.chunks),
-		MaskedMass: float64(r.masked_mass),
+		MaskedMass: float64(r.masked_mass), Measured: int64(r.measured),
 	}
 	if rc != C.SYN_OK {
 		return out, failure(op, rc, e)

@@ -151,6 +151,7 @@ type GeneratorParams struct {
 	TopK        int32
 	TopP, MinP  float32
 	Mask        bool
+	ReportMass  bool
 }
 
 // GeneratorStats is syn_generator_stats.
@@ -158,7 +159,7 @@ type GeneratorStats struct {
 	Active                            int32
 	Queued, Ready, Steps, Tokens      int64
 	MaskedMass, LogpModel, LogpMasked float64
-	NoLegalLogit                      int64
+	NoLegalLogit, Measured            int64
 }
 
 // Record is syn_record.
@@ -168,6 +169,7 @@ type Record struct {
 	Tokens     int64
 	Chunks     int32
 	MaskedMass float64
+	Measured   int64
 }
 
 // BoostParams is syn_boost_params.

@@ -1,11 +1,13 @@
 // Attention of new tokens over their caches (ops/attention_decode.h). One task is a row and a key/value head with all the query
-// heads that share it; the blocks of keys, then of values, stay in the first level while those heads read them.
+// heads that share it; the blocks of keys, then of values, stay in the first levels while those heads read them.
 //
-//   scores   kKeyBlock keys at a time, a lane a key: s_t = scale sum_c q_c k_ct in ascending c
+//   scores   kKeyBlock keys at a time, a lane a key: s_t = scale sum_c q_c k_ct, kChains sums over every kChains-th c
 //   softmax  maximum, exp and sum over whole blocks; lanes past the last key count for nothing
 //   sum      o_c = sum_t w_t v_tc in ascending t, a lane a column
 //
-// Determinism: one thread a task, orders fixed by the position alone. Memory traffic: the cache of the record once.
+// Determinism: one thread a task, orders fixed by the position alone. Memory traffic: the cache of the record once, which is what
+// bounds this op: asking for blocks ahead of time changes nothing. Tasks are taken as threads come free, so that records of
+// different lengths keep all of them busy.
 #include "cpu/decode.h"
 #include "cpu/simd.h"
 
@@ -13,6 +15,8 @@ namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
 constexpr int32_t kVectors = kKeyBlock / kLanes;
+constexpr int32_t kChains = 4;       // sums that need not wait for each other
+constexpr int32_t kValueBlock = 64;  // values that are added for one query head before the next
 
 // The new key and value into their block.
 void append(const float* k, const float* v, int32_t at, int32_t head_dim, float* keys, float* values) {
@@ -22,13 +26,16 @@ void append(const float* k, const float* v, int32_t at, int32_t head_dim, float*
 
 // Scores of one block of keys [head_dim][kKeyBlock] for one query.
 void score_block(const float* q, const float* keys, int32_t head_dim, float scale, float* score) {
-  Vec sum[kVectors];
-  for (int32_t i = 0; i < kVectors; ++i) sum[i] = zero();
-  for (int32_t c = 0; c < head_dim; ++c) {
-    const Vec x = all(q[c]);
-    for (int32_t i = 0; i < kVectors; ++i) sum[i] = fma(x, load(keys + c * kKeyBlock + i * kLanes), sum[i]);
-  }
-  for (int32_t i = 0; i < kVectors; ++i) store(score + i * kLanes, sum[i] * all(scale));
+  Vec sum[kChains][kVectors];
+  for (int32_t j = 0; j < kChains; ++j)
+    for (int32_t i = 0; i < kVectors; ++i) sum[j][i] = zero();
+  for (int32_t c = 0; c < head_dim; c += kChains)
+    for (int32_t j = 0; j < kChains; ++j) {
+      const Vec x = all(q[c + j]);
+      for (int32_t i = 0; i < kVectors; ++i) sum[j][i] = fma(x, load(keys + (c + j) * kKeyBlock + i * kLanes), sum[j][i]);
+    }
+  for (int32_t i = 0; i < kVectors; ++i)
+    store(score + i * kLanes, ((sum[0][i] + sum[1][i]) + (sum[2][i] + sum[3][i])) * all(scale));
 }
 
 // Turns score[0..count) into exp(score - max) over their sum.
@@ -91,8 +98,9 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
     softmax(score + g * a.positions, count);
     for (int32_t c = 0; c < dim; ++c) out[g * dim + c] = 0;
   }
-  for (int32_t t = 0; t < count; t += kKeyBlock) {
-    const int32_t rows = count - t < kKeyBlock ? count - t : kKeyBlock;
+  for (int32_t t = 0, rows; t < count; t += rows) {
+    const int32_t left = a.page - t % a.page < count - t ? a.page - t % a.page : count - t;
+    rows = left < kValueBlock ? left : kValueBlock;
     const float* const block = values + a.at(t);
     for (int32_t g = 0; g < group; ++g) add_block(score + g * a.positions + t, block, rows, dim, out + g * dim);
   }

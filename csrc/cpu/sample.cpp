@@ -2,9 +2,8 @@
 //
 //   collect   the logits of the open runs of the grammar, cleaned, in ascending id
 //   measure   where it is asked for, maximum and masses of the whole row
-//   select    the threshold key of a filter in four passes of 256 bins (counts for top-k, masses for top-p), most significant
-//   byte
-//             first; equal keys are kept from the lowest id up
+//   select    the threshold key of a filter in four passes of 256 bins (counts for top-k, masses for top-p), most significant byte
+//             first; equal keys are kept from the lowest id up. Before top-k, what cannot be in it is dropped in one pass
 //   draw      prefix sums in ascending id
 //
 // Determinism: same bits as ref; only integers are summed, so blocks and widths do not matter. Memory traffic per row: the runs of
@@ -172,9 +171,39 @@ int32_t apply(const Cut& cut, Scratch& x, int32_t n) {
   return kept;
 }
 
+// Drops tokens that cannot be among the k largest: the k-th largest maximum of kGroups groups of tokens is a bound that k tokens
+// reach. Leaves a few more than k of many.
+int32_t thin(Scratch& x, int32_t n, int32_t k) {
+  constexpr int32_t kGroups = 256, kPiece = 16;
+  if (k > kGroups / 2 || n < 2 * kGroups) return n;
+  float largest[kGroups];
+  for (int32_t j = 0; j < kGroups; ++j) largest[j] = x.z[j];
+  int32_t i = kGroups;
+  for (; i + kGroups <= n; i += kGroups)
+    for (int32_t j = 0; j < kGroups; ++j) largest[j] = x.z[i + j] > largest[j] ? x.z[i + j] : largest[j];
+  for (int32_t j = 0; i + j < n; ++j) largest[j] = x.z[i + j] > largest[j] ? x.z[i + j] : largest[j];
+  const uint32_t bound = select({largest, nullptr, nullptr}, kGroups, static_cast<uint64_t>(k), [](int32_t) {
+                           return uint64_t{1};
+                         }).key;
+  int32_t kept = 0;
+  for (int32_t piece = 0; piece < n; piece += kPiece) {
+    bool any = false;  // z is padded to whole pieces
+    for (int32_t j = 0; j < kPiece; ++j) any |= radix_key(x.z[piece + j]) >= bound;
+    for (int32_t t = piece; any && t < piece + kPiece && t < n; ++t) {
+      const bool keep = radix_key(x.z[t]) >= bound;
+      x.token[kept] = x.token[t];
+      x.z[kept] = x.z[t];
+      x.mass[kept] = x.mass[t];
+      kept += keep;
+    }
+  }
+  return kept;
+}
+
 // Leaves the tokens that the filters keep, masses beside them; returns how many.
 int32_t filter(const SampleSettings& s, Scratch& x, int32_t n) {
   if (s.top_k > 0 && n > s.top_k) {
+    n = thin(x, n, s.top_k);
     n = apply(select(x, n, static_cast<uint64_t>(s.top_k), [](int32_t) { return uint64_t{1}; }), x, n);
   }
   if (s.top_p < 1) {

@@ -20,6 +20,7 @@ const DecodeShape kShapes[] = {
     {"GPT-2, heads of 16", SYN_GPT2, 3, 3, 16, 40},  {"GPT-2, heads of 96", SYN_GPT2, 2, 2, 96, 70},
     {"Llama, heads of 96", SYN_LLAMA, 4, 1, 96, 66}, {"Llama, heads of 128", SYN_LLAMA, 4, 2, 128, 33},
     {"Llama, heads of 24", SYN_LLAMA, 6, 3, 24, 40}, {"Llama, heads of 56", SYN_LLAMA, 2, 2, 56, 32},
+    {"GPT-2, two pages", SYN_GPT2, 2, 2, 16, 270},
 };
 
 Shape shape_for(const DecodeShape& d) {

@@ -268,8 +268,8 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   syn_memory m = {};
   m.size = sizeof m;
   ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &p, &m, &f.failure), SYN_OK) << f.failure.message;
-  EXPECT_EQ(m.kv_cache, 10 * 2 * config.layers * 128 * config.kv_heads * config.head_dim * 4)
-      << "100 positions are four blocks of 32";
+  EXPECT_EQ(m.kv_cache, 10 * 2 * config.layers * 112 * config.kv_heads * config.head_dim * 4)
+      << "100 positions are seven blocks of 16";
   EXPECT_GE(m.workspace, 3 * 10 * 500 * 12);
   EXPECT_EQ(m.total, m.parameters + m.gradients + m.moments + m.activations + m.workspace + m.kv_cache);
 }

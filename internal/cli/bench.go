@@ -29,6 +29,8 @@ type benchOptions struct {
 	vocab                  int
 	dropout                float64
 	profile                bool
+	grammar                string
+	mask                   bool
 }
 
 func (a *app) bench() *cobra.Command {
@@ -62,6 +64,8 @@ func (a *app) bench() *cobra.Command {
 	f.IntVar(&o.width, "width", 384, "width of the model")
 	f.IntVar(&o.layers, "layers", 4, "layers of the model")
 	f.IntVar(&o.heads, "heads", 4, "attention heads of the model")
+	f.StringVar(&o.grammar, "grammar", "any", "what may follow what in a generated record: any (any token, top-k 50), or hospital (visits of covariates, codes, rows)")
+	f.BoolVar(&o.mask, "mask", true, "generate under the grammar; false: every token may be drawn, for comparison")
 	f.Float64Var(&o.dropout, "dropout", 0.1, "dropout while training")
 	f.BoolVar(&o.profile, "profile", false, "train: the time of every op against the ceilings of the machine")
 	trainingFlags(cmd)
@@ -182,7 +186,14 @@ func randomBatch(o *benchOptions, seed uint64) *engine.Batch {
 	return b
 }
 
-// benchGenerate decodes records of a fixed length under a grammar that allows every token, top-k 50, sampling included.
+// benchGrammars are the grammars of benchGenerate, and whether records are drawn with top-k 50, as the peers draw them.
+var benchGrammars = map[string]struct {
+	tables func(vocab int) *token.Tables
+	topK   int
+}{"any": {anyToken, 50}, "hospital": {hospitalRecords, 0}}
+
+// benchGenerate decodes records up to a length, sampling included, in rounds of so many steps; a slot whose record ends takes
+// the next. Under the grammar that allows every token all records are that long, and a round is one record a slot.
 func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchOptions) error {
 	device, err := env.Device()
 	if err != nil {
@@ -193,64 +204,62 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 		return err
 	}
 	defer model.Close()
-	grammar, err := engine.NewGrammar(anyToken(o.vocab))
+	under, ok := benchGrammars[o.grammar]
+	if !ok {
+		return fault.Usagef("bench has the grammars any and hospital, not %q", o.grammar)
+	}
+	tables := under.tables(o.vocab)
+	if tables == nil {
+		return fault.Usagef("a vocabulary of %d has no room for the grammar %s", o.vocab, o.grammar)
+	}
+	grammar, err := engine.NewGrammar(tables)
 	if err != nil {
 		return err
 	}
 	defer grammar.Close()
 	generator, err := engine.NewGenerator(model, grammar, engine.GeneratorOptions{
-		Slots: o.slots, MaxTokens: o.length + 1, Seed: env.Config.Seed, Temperature: 1, TopK: 50, TopP: 1,
+		Slots: o.slots, MaxTokens: o.length + 1, Seed: env.Config.Seed, Temperature: 1, TopK: under.topK, TopP: 1,
+		Unmasked: !o.mask,
 	})
 	if err != nil {
 		return err
 	}
 	defer generator.Close()
+	if err := generator.Submit(0, math.MaxInt32); err != nil { // more than will ever be begun
+		return err
+	}
 	best, produced := math.Inf(1), 0.0
-	for round := range 3 {
-		if err := generator.Submit(int64(round*o.slots), int64(o.slots)); err != nil {
+	for range 3 {
+		began := time.Now()
+		tokens, err := decodeSteps(ctx, generator, int64(o.length))
+		if err != nil {
 			return err
-		}
-		began, tokens := time.Now(), int64(0)
-		var record engine.Record
-		for {
-			stats, err := generator.Run(ctx, int64(o.length))
-			if err != nil {
-				return err
-			}
-			tokens += stats.Tokens
-			for stats.Ready > 0 {
-				if ok, err := generator.Take(&record); err != nil || !ok {
-					stats.Ready = 0
-					if err != nil {
-						return err
-					}
-				}
-			}
-			if stats.Active == 0 && stats.Queued == 0 {
-				break
-			}
 		}
 		if seconds := time.Since(began).Seconds(); seconds/float64(tokens) < best {
 			best, produced = seconds/float64(tokens), float64(tokens)
 		}
 	}
 	return a.figure(env, "generate", best*produced, produced*o.flopPerToken(float64(o.length)/2), map[string]any{
-		"shape": o.name(), "slots": o.slots, "length": o.length, "tokens_per_s": 1 / best,
+		"shape": o.name(), "slots": o.slots, "length": o.length, "grammar": o.grammar, "mask": o.mask, "tokens_per_s": 1 / best,
 	})
 }
 
-// anyToken is the grammar of records in which any token may follow any other, until the last token of the vocabulary ends
-// them at the length limit.
-func anyToken(vocab int) *token.Tables {
-	t := &token.Tables{
-		Vocab: vocab, States: 2, Classes: 2, Start: 0, Done: 1,
-		Class: make([]uint16, vocab), Order: make([]int32, vocab), Rule: make([]uint8, 2), Role: []uint8{token.RoleMark, token.RoleEnd},
-		Next: []int16{0, 1, -1, -1}, Forget: make([]uint8, 4), Distance: []uint16{1, 0},
-		KnotStart: make([]int32, vocab+1), Decimals: make([]int8, vocab), ChunkToken: []int32{-1, -1},
-		Visits: 1,
+// decodeSteps takes so many steps and drops the records; it returns the tokens drawn.
+func decodeSteps(ctx context.Context, g *engine.Generator, steps int64) (tokens int64, err error) {
+	var record engine.Record
+	for steps > 0 {
+		stats, err := g.Run(ctx, steps)
+		if err != nil {
+			return 0, err
+		}
+		tokens, steps = tokens+stats.Tokens, steps-stats.Steps
+		for ok := true; ok; {
+			if ok, err = g.Take(&record); err != nil {
+				return 0, err
+			}
+		}
 	}
-	t.Class[vocab-1] = 1
-	return t
+	return tokens, nil
 }
 
 func (a *app) benchGEMM(_ context.Context, env *run.Environment, o *benchOptions) error {

@@ -19,16 +19,17 @@ import (
 
 // Which flags stand for a key of the configuration. A flag beats the environment beats the file beats the default.
 var flagKeys = map[string]string{
-	"seed":      "seed",
-	"threads":   "threads",
-	"device":    "device",
-	"patients":  "generate.patients",
-	"slots":     "generate.slots",
-	"bootstrap": "evaluate.bootstrap",
-	"steps":     "train.steps",
-	"context":   "train.context",
-	"precision": "train.precision",
-	"recompute": "train.recompute",
+	"seed":             "seed",
+	"threads":          "threads",
+	"device":           "device",
+	"patients":         "generate.patients",
+	"slots":            "generate.slots",
+	"bootstrap":        "evaluate.bootstrap",
+	"steps":            "train.steps",
+	"context":          "train.context",
+	"precision":        "train.precision",
+	"recompute":        "train.recompute",
+	"report-mask-mass": "generate.report_mask_mass",
 }
 
 // load puts the configuration of a command together.

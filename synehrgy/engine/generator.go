@@ -23,12 +23,14 @@ type GeneratorOptions struct {
 	TopP        float64 // 1: off
 	MinP        float64 // 0: off
 	Unmasked    bool    // draw without the grammar, only to measure what it removes
+	ReportMass  bool    // measure what the grammar removes on every draw, not on one in 16; what is drawn is the same
 }
 
 func (o *GeneratorOptions) core() bindings.GeneratorParams {
 	return bindings.GeneratorParams{
 		Slots: clamp32(o.Slots), MaxTokens: int64(o.MaxTokens), Seed: o.Seed, Temperature: float32(o.Temperature),
 		TopK: clamp32(o.TopK), TopP: float32(o.TopP), MinP: float32(o.MinP), Mask: !o.Unmasked,
+		ReportMass: o.ReportMass,
 	}
 }
 
@@ -117,7 +119,8 @@ type Record struct {
 	Numbers    []int64
 	Closed     bool // the length limit closed it
 	Chunks     int
-	MaskedMass float64 // mean probability over its tokens that the grammar removed
+	MaskedMass float64 // mean probability over its measured draws that the grammar removed
+	Measured   int64   // how many they are
 }
 
 // Take moves one finished record into r, whose slices it uses again when they are long enough. Records come in the order in
@@ -139,7 +142,8 @@ func (g *Generator) Take(r *Record) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.Patient, r.Closed, r.Chunks, r.MaskedMass = got.Patient, got.Closed, int(got.Chunks), got.MaskedMass
+	r.Patient, r.Closed, r.Chunks = got.Patient, got.Closed, int(got.Chunks)
+	r.MaskedMass, r.Measured = got.MaskedMass, got.Measured
 	r.Tokens, r.Numbers = tokens[:got.Tokens], numbers[:got.Tokens]
 	return got.Tokens > 0, nil
 }

@@ -16,7 +16,10 @@ type Config struct {
 	TopK        int     `yaml:"top_k" json:"top_k"`             // 0: off
 	TopP        float64 `yaml:"top_p" json:"top_p"`             // 1: off
 	MinP        float64 `yaml:"min_p" json:"min_p"`             // 0: off
-	Unmasked    bool    `yaml:"unmasked" json:"unmasked"`       // without the grammar, to measure what it removes; what does not parse is left out
+	// ReportMaskMass measures what the grammar removes on every draw, not on one in 16. It takes the logits of every token, a
+	// draw only those of the legal ones; the patients are the same.
+	ReportMaskMass bool `yaml:"report_mask_mass" json:"report_mask_mass"`
+	Unmasked       bool `yaml:"unmasked" json:"unmasked"` // without the grammar, to measure what it removes; what does not parse is left out
 }
 
 // DefaultConfig draws from the distribution of the model itself: every filter of likely tokens takes rare codes away first.
@@ -46,7 +49,7 @@ func (c *Config) Validate() error {
 func (c *Config) engine() engine.GeneratorOptions {
 	return engine.GeneratorOptions{
 		Slots: c.Slots, MaxTokens: c.MaxTokens, Seed: c.Seed, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, MinP: c.MinP,
-		Unmasked: c.Unmasked,
+		Unmasked: c.Unmasked, ReportMass: c.ReportMaskMass,
 	}
 }
 

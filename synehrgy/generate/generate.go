@@ -54,9 +54,11 @@ type Stats struct {
 	Chunked       int64   `json:"chunked"`         // records longer than the context
 	ParseFailures int64   `json:"parse_failures"`  // records that the grammar or the schema refuses; without a mask they are expected
 	NoLegalLogit  int64   `json:"no_legal_logit"`  // draws where the model had no finite logit for any legal token
-	MaskedMass    float64 `json:"masked_mass"`     // mean probability per token that the grammar removed
-	BitsModel     float64 `json:"bits_model"`      // mean -log2 p per token under the model
-	BitsMasked    float64 `json:"bits_masked"`     // the same under model and grammar
+	Draws         int64   `json:"draws"`
+	Measured      int64   `json:"measured"`    // draws on which the next two were measured
+	MaskedMass    float64 `json:"masked_mass"` // mean probability per token that the grammar removed
+	BitsModel     float64 `json:"bits_model"`  // mean -log2 p per token under the model
+	BitsMasked    float64 `json:"bits_masked"` // the same under model and grammar, over all draws
 
 	Seconds          float64 `json:"seconds"` // loading left out
 	RecordsPerSecond float64 `json:"records_per_second"`
@@ -106,9 +108,8 @@ type run struct {
 	order     *order
 	record    engine.Record
 	stats     Stats
-	mass      float64 // sums over tokens
+	mass      float64 // sums over draws, that of bits_masked over all, the others over the measured ones
 	nats      [2]float64
-	sampled   int64
 	started   time.Time
 	reported  time.Time
 	submitted int64
@@ -210,7 +211,8 @@ func (r *run) emit(p *ehr.Patient) error {
 }
 
 func (r *run) count(s *engine.GeneratorStats) {
-	r.sampled += s.Tokens
+	r.stats.Draws += s.Tokens
+	r.stats.Measured += s.Measured
 	r.mass += s.MaskedMass
 	r.nats[0] += s.LogpModel
 	r.nats[1] += s.LogpMasked

@@ -32,9 +32,16 @@ func TestPatientsDoNotDependOnSlotsOrThreads(t *testing.T) {
 			got, again := collect(t, o)
 			require.Equal(t, want, got, "%d slots, %d threads", slots, threads)
 			require.Equal(t, stats.Tokens, again.Tokens)
+			require.Equal(t, stats.Measured, again.Measured)
 			require.InEpsilon(t, stats.MaskedMass, again.MaskedMass, 1e-9)
 		}
 	}
+	every := options(device(t, 2), model, 100)
+	every.Config.ReportMaskMass = true
+	measured, all := collect(t, every)
+	require.Equal(t, want, measured, "what is measured has no part in what is drawn")
+	require.Equal(t, all.Draws, all.Measured)
+	require.InDelta(t, float64(stats.Draws)/16, float64(stats.Measured), float64(stats.Draws)/100)
 	part := options(device(t, 2), model, 20)
 	part.First = 37
 	got, _ := collect(t, part)
@@ -53,7 +60,7 @@ func TestEveryRecordParses(t *testing.T) {
 		v, err := token.Load(filepath.Join(model, token.FileName))
 		require.NoError(t, err)
 		o := options(device(t, 2), model, 300)
-		o.Config.Slots = 64
+		o.Config.Slots, o.Config.ReportMaskMass = 64, true
 		patients, stats := collect(t, o)
 		require.Len(t, patients, 300)
 		require.EqualValues(t, 300, stats.Patients)
@@ -70,6 +77,7 @@ func TestEveryRecordParses(t *testing.T) {
 		require.Equal(t, visits, stats.Visits)
 		require.Greater(t, stats.MaskedMass, 0.0)
 		require.Less(t, stats.MaskedMass, 1.0)
+		require.Equal(t, stats.Draws, stats.Measured)
 		require.Greater(t, stats.BitsModel, stats.BitsMasked, "the grammar only takes wrong tokens away")
 		require.Greater(t, stats.Tokens, 300*int64(3))
 		require.Positive(t, stats.TokensPerSecond)

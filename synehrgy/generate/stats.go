@@ -19,9 +19,9 @@ func (r *run) report(always bool) {
 	seconds := now.Sub(r.started).Seconds()
 	p := Progress{
 		Done: r.stats.Patients, Patients: r.o.Patients, RecordsPerSecond: rate(float64(r.stats.Patients), seconds),
-		TokensPerSecond: rate(float64(r.sampled), seconds),
+		TokensPerSecond: rate(float64(r.stats.Draws), seconds),
 	}
-	if r.sampled > 0 && r.stats.Patients > 0 {
+	if r.stats.Draws > 0 && r.stats.Patients > 0 {
 		p.Left = time.Duration(seconds / float64(p.Done) * float64(p.Patients-p.Done) * float64(time.Second))
 	}
 	r.o.Progress(p)
@@ -30,9 +30,12 @@ func (r *run) report(always bool) {
 func (r *run) finish() Stats {
 	s := &r.stats
 	s.Seconds = time.Since(r.started).Seconds()
-	s.RecordsPerSecond, s.TokensPerSecond = rate(float64(s.Patients), s.Seconds), rate(float64(r.sampled), s.Seconds)
-	if n := float64(r.sampled); n > 0 {
-		s.MaskedMass, s.BitsModel, s.BitsMasked = r.mass/n, -r.nats[0]/n/math.Ln2, -r.nats[1]/n/math.Ln2
+	s.RecordsPerSecond, s.TokensPerSecond = rate(float64(s.Patients), s.Seconds), rate(float64(s.Draws), s.Seconds)
+	if n := float64(s.Measured); n > 0 {
+		s.MaskedMass, s.BitsModel = r.mass/n, -r.nats[0]/n/math.Ln2
+	}
+	if n := float64(s.Draws); n > 0 {
+		s.BitsMasked = -r.nats[1] / n / math.Ln2
 	}
 	return *s
 }

@@ -52,6 +52,8 @@ type Generation struct {
 	Tokens          int64
 	Valid           int64   // patients whose tokens parse as a record
 	TokensPerSecond float64 // 0: not measured
+	Draws           int64
+	Measured        int64   // draws on which the next one was measured
 	MaskedMass      float64 // mean probability per drawn token that the grammar took away, 0 to 1
 }
 

@@ -22,7 +22,7 @@ func samplePage() report.Page {
 			{"Device", "cpu, AVX2, 2 threads"}, {"Training", "6 min 12 s"}, {"Weights, SHA-256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}},
 		Drops:      []report.Drop{{"lab", "value is not a number", 1204}, {"vitalPeriodic", "time before the admission", 31}, {"diagnosis" + hostile, "no code", 5}},
 		Training:   &report.Training{Train: losses(2000, 1, 0.12), Validation: losses(20, 100, 0)},
-		Generation: &report.Generation{Patients: 10000, Tokens: 2314567, Valid: 10000, TokensPerSecond: 6543.2, MaskedMass: 0.00213},
+		Generation: &report.Generation{Patients: 10000, Tokens: 2314567, Valid: 10000, TokensPerSecond: 6543.2, Draws: 2304567, Measured: 144036, MaskedMass: 0.00213},
 		Examples:   examples(),
 		Results:    results(),
 	}

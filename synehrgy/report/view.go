@@ -228,5 +228,8 @@ func generated(g *Generation) []Fact {
 	if g.TokensPerSecond > 0 {
 		out = append(out, Fact{"Speed", number(g.TokensPerSecond) + " tokens a second"})
 	}
-	return append(out, Fact{"Probability the grammar took away", percent(g.MaskedMass) + " a token, on average"})
+	if g.Measured == 0 {
+		return out
+	}
+	return append(out, Fact{"Probability the grammar took away", fmt.Sprintf("%s a token, on average over %s of %s draws", percent(g.MaskedMass), count(g.Measured), count(g.Draws))})
 }

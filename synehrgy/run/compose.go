@@ -53,7 +53,7 @@ func (p *pipeline) report(ctx context.Context) (facts, error) {
 		Facts: append(p.runFacts(), model...), Drops: drops, Training: training, Examples: examples, Results: results,
 		Generation: &report.Generation{
 			Patients: stats.Patients, Tokens: stats.Tokens, Valid: stats.Patients - stats.ParseFailures,
-			TokensPerSecond: stats.TokensPerSecond, MaskedMass: stats.MaskedMass,
+			TokensPerSecond: stats.TokensPerSecond, MaskedMass: stats.MaskedMass, Draws: stats.Draws, Measured: stats.Measured,
 		},
 	}
 	if err := report.WritePatients(p.directory.Path(PictureFile), *examples); err != nil {

@@ -72,7 +72,7 @@ func generationFacts(s generate.Stats) facts {
 		{"tokens", s.Tokens},
 		{"longer than the context", s.Chunked},
 		{"closed by the length limit", s.ClosedByLimit},
-		{"probability the grammar removed", fmt.Sprintf("%.3g per token", s.MaskedMass)},
+		{"probability the grammar removed", fmt.Sprintf("%.3g per token, measured on %d of %d draws", s.MaskedMass, s.Measured, s.Draws)},
 		{"speed", fmt.Sprintf("%.1f records/s, %.0f tokens/s", s.RecordsPerSecond, s.TokensPerSecond)},
 	}
 }
