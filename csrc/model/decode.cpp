@@ -23,7 +23,7 @@ typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Device& device, con
   b.qkv = arena.take<Real>(n * s.qkv_width());
   b.attended = arena.take<Real>(n * s.q_width());
   b.branch = arena.take<Real>(n * s.width);
-  b.up = arena.take<Real>(n * s.up_width());
+  b.up = arena.take<Real>(s.gpt2 ? 0 : n * s.up_width());
   b.activated = arena.take<Real>(n * s.ffn);
   b.scores = arena.take<Real>(threads * (s.heads / s.kv_heads) * cached_positions(s.context));
   b.rope = arena.take<Real>(s.gpt2 ? 0 : int64_t{s.context} * s.head_dim);
@@ -111,7 +111,7 @@ void Decoder<Real>::feed_forward(Exec& exec, int32_t rows, int32_t layer) {
   const auto& w = model_->weights().layers[static_cast<size_t>(layer)];
   const auto& m = matrices_.layers[static_cast<size_t>(layer)];
   if (s.gpt2) {
-    ops_.linear_forward(exec, {b_.y, m.up, w.up_bias, b_.up, b_.activated, rows, Activation::kGelu});
+    ops_.linear_forward(exec, {b_.y, m.up, w.up_bias, b_.activated, b_.activated, rows, Activation::kGelu});
   } else {
     ops_.linear_forward(exec, {b_.y, m.up, nullptr, b_.up, nullptr, rows});
     ops_.swiglu_forward(exec, {b_.up, b_.activated, rows, s.ffn});

@@ -38,7 +38,7 @@ struct LinearForward {
   Matrix<Real> w;
   const Real* bias;  // [out] or null
   Real* y;           // [rows, out], before the activation
-  Real* activated;   // [rows, out] with an activation
+  Real* activated;   // [rows, out] with an activation; y itself when that is not wanted
   int32_t rows;
   Activation activation = Activation::kNone;
   Precision result = Precision::kFp32;  // of y, and of the activation of that y

@@ -274,6 +274,46 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   EXPECT_EQ(m.total, m.parameters + m.gradients + m.moments + m.activations + m.workspace + m.kv_cache);
 }
 
+TEST(Generator, weights_that_are_no_numbers_take_the_way_out_of_the_grammar) {
+  const SmallGrammar g;
+  for (const int32_t threads : {1, 3}) {
+    Factory f(SYN_BACKEND_CPU, threads, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(40, kMaxTokens));
+    syn_tensor t = {};
+    t.size = sizeof t;
+    ASSERT_EQ(syn_model_tensor(f.model.get(), 0, &t, &f.failure), SYN_OK);
+    const std::vector<float> nothing(static_cast<size_t>(t.count), std::nanf(""));
+    ASSERT_EQ(syn_model_write(f.model.get(), 0, SYN_F32, nothing.data(), t.count, &f.failure), SYN_OK);
+    ASSERT_EQ(syn_generator_submit(f.generator.get(), 0, 40, &f.failure), SYN_OK);
+    const syn_generator_stats s = f.run(1 << 20);
+    EXPECT_EQ(s.no_legal_logit, s.tokens);
+    EXPECT_EQ(s.logp_masked, 0);
+    std::vector<GeneratedRecord> records;
+    f.take(records, kMaxTokens);
+    ASSERT_EQ(records.size(), 40u);
+    for (const GeneratedRecord& r : records) expect_legal(g, r);
+  }
+}
+
+TEST(Generator, sizes_beyond_the_machine_are_out_of_memory_and_leave_nothing_behind) {
+  const SmallGrammar g;
+  Factory f(SYN_BACKEND_CPU, 1, small_model(SYN_GPT2, g.params.vocab, kContext), g, generator_params(1, 10));
+  const int64_t live = syn_live();
+  const syn_generator_params p = generator_params(1 << 16, int64_t{1} << 31);
+  syn_generator* out = nullptr;
+  EXPECT_EQ(syn_generator_create(f.model.get(), f.grammar.get(), &p, &out, &f.failure), SYN_OUT_OF_MEMORY) << f.failure.message;
+  EXPECT_EQ(out, nullptr);
+  EXPECT_GT(f.failure.wanted, int64_t{1} << 32);
+  EXPECT_EQ(syn_live(), live);
+
+  syn_model_config huge = small_model(SYN_GPT2, g.params.vocab, 1 << 20);
+  huge.layers = 1000;
+  syn_memory m = {};
+  m.size = sizeof m;
+  const syn_generator_params many = generator_params(1 << 16, 10);
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &huge, &many, &m, &f.failure), SYN_OK) << f.failure.message;
+  EXPECT_EQ(m.kv_cache, (int64_t{1} << 16) * 2 * 1000 * (int64_t{1} << 20) * 32 * 4) << "no product may have wrapped";
+}
+
 TEST(Generator, nonsense_is_a_sentence) {
   const SmallGrammar g;
   const syn_model_config config = small_model(SYN_GPT2, g.params.vocab, kContext);
