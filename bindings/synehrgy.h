@@ -142,7 +142,7 @@ SYN_API syn_status syn_model_write(syn_model*, int32_t index, int32_t dtype, con
 
 typedef struct syn_trainer syn_trainer;
 
-enum { SYN_PRECISION_FP32 = 0, SYN_PRECISION_BF16 = 1 };
+enum { SYN_PRECISION_FP32 = 0, SYN_PRECISION_BF16 = 1, SYN_PRECISION_INT8 = 2 };
 
 typedef struct syn_trainer_params {
   uint32_t size;
@@ -260,6 +260,7 @@ typedef struct syn_generator_params {
   int32_t mask;       /* 0: no grammar, only for measuring what it removes */
   int32_t report_mass; /* 1: every draw is measured; 0: those whose patient and position add up to a multiple of 16. Measuring
                           takes the logits of all tokens, a draw those of the legal ones; what is drawn is the same */
+  int32_t precision;  /* SYN_PRECISION_FP32, or _INT8: linear layers on 8-bit integers, the rest as ever; other patients */
 } syn_generator_params;
 
 SYN_API void syn_generator_params_init(syn_generator_params*) SYN_NOEXCEPT;

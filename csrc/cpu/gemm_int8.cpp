@@ -235,15 +235,28 @@ void run_part(const Int8Run& a, const Part& part) {
                             reinterpret_cast<const int32_t*>(base + at.starts) + n0, a.bias ? a.bias + n0 : nullptr, y, a.ldy,
                             at.groups, n});
       if (a.gelu)
-        for (int32_t j = 0; j < tall; ++j) gelu_row(y + j * a.ldy, a.gelu + (part.row + r + j) * a.ldy + n0, n);
+        for (int32_t j = 0; j < tall; ++j)
+          gelu_row(y + j * a.ldy, a.gelu + (part.row + r + j) * a.ldy + n0, n, [](Vec v) { return v; });
     }
   }
 }
 
+// Rows of a task.
+template <class Dot>
+int32_t height_of(const Int8Run& a) {
+  const int32_t groups_of_k = pieces(a.k, 4);
+  return least(kRows, kXBytes / Dot::kBytes / (groups_of_k > 0 ? groups_of_k : 1));
+}
+
+template <class Dot>
+void run_panels(const Int8Run& a, int32_t begin, int32_t end) {
+  const int32_t height = height_of<Dot>(a);
+  for (int32_t row = 0; row < a.rows; row += height) run_part<Dot>(a, {row, least(height, a.rows - row), begin, end});
+}
+
 template <class Dot>
 void run(Pool& pool, const Int8Run& a) {
-  const int32_t groups_of_k = pieces(a.k, 4);
-  const int32_t fit = kXBytes / Dot::kBytes / (groups_of_k > 0 ? groups_of_k : 1), height = least(kRows, fit);
+  const int32_t height = height_of<Dot>(a);
   const int32_t panels = pieces(a.n, kTileColumns), blocks = pieces(a.rows, height);
   const int32_t groups = blocks >= 2 * pool.threads() ? 1 : least(panels, pieces(2 * pool.threads(), blocks));
   pool.each(int64_t{blocks} * groups, [&](int64_t task, int) {
@@ -261,6 +274,14 @@ bool int8_dot_instruction() {
 #else
   return false;
 #endif
+}
+
+void int8_panels(const Int8Run& a, int32_t begin, int32_t end, bool dot_instruction) {
+#if defined(__AVX512F__)
+  if (dot_instruction) return run_panels<Dots>(a, begin, end);
+#endif
+  static_cast<void>(dot_instruction);
+  run_panels<Pairs>(a, begin, end);
 }
 
 void int8_run(Pool& pool, const Int8Run& a, bool dot_instruction) {

@@ -30,6 +30,8 @@ struct Int8Run {
 
 // Whether this machine multiplies and adds four bytes in one instruction (AVX-512 VNNI). Both ways give the same bits.
 bool int8_dot_instruction();
+// The columns of panels [begin, end) of that, kTileColumns (cpu/gemm_tile.h) each, by the calling thread.
+void int8_panels(const Int8Run& args, int32_t begin, int32_t end, bool dot_instruction = int8_dot_instruction());
 void int8_run(Pool& pool, const Int8Run& args, bool dot_instruction = int8_dot_instruction());
 
 }  // namespace syn::cpu::SYN_CPU_NS

@@ -6,12 +6,13 @@
 //   draw     each row by cpu/sample.cpp
 //
 // A tile is one task as long as there are as many tiles as threads; with fewer, its products and then its draws are shared out.
-// Determinism: a product's bits are gemm_run's for any rows and panels (cpu/gemm.h); marks decide what is computed, never how.
+// Determinism: a product's bits are linear_forward's for any rows and panels; marks decide what is computed, never how.
 // Memory traffic: see the contract; the workspace is one tile a thread, kRows V floats, and what a draw takes.
 #include "ops/head_sample.h"
 
 #include "cpu/decode.h"
 #include "cpu/gemm.h"
+#include "cpu/gemm_int8.h"
 #include "cpu/gemm_tile.h"
 
 namespace syn::cpu::SYN_CPU_NS {
@@ -98,9 +99,14 @@ void product(const HeadSample<float>& a, const Layout& l, const Tile& t, int32_t
     const Span span = t.spans[p];
     for (next = p + 1; next < end && t.spans[next].begin == span.begin && t.spans[next].end == span.end;) ++next;
     if (span.end == 0) continue;
-    gemm_panels({a.x + int64_t{t.row + span.begin} * width, a.head.packed, t.logits + span.begin * l.stride, nullptr, nullptr,
-                 span.end - span.begin, a.head.out, width, width, l.stride},
-                p, next);
+    const float* const x = a.x + int64_t{t.row + span.begin} * width;
+    float* const z = t.logits + span.begin * l.stride;
+    const int32_t rows = span.end - span.begin, vocab = a.head.out;
+    if (a.head.precision == Precision::kInt8) {
+      int8_panels({x, a.head.packed, z, nullptr, nullptr, rows, vocab, width, width, l.stride}, p, next);
+    } else {
+      gemm_panels({x, a.head.packed, z, nullptr, nullptr, rows, vocab, width, width, l.stride}, p, next);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ void norm_backward(Exec&, const NormBackward<float>&);
 void rope(Exec&, const RopeArgs<float>&);
 void attention_forward(Exec&, const AttentionForward<float>&);
 void attention_backward(Exec&, const AttentionBackward<float>&);
-int64_t packed_size(int32_t out, int32_t in);
+int64_t packed_size(int32_t out, int32_t in, Precision precision);
 void pack(Exec&, const PackArgs<float>&);
 void linear_forward(Exec&, const LinearForward<float>&);
 void linear_backward_input(Exec&, const LinearBackwardInput<float>&);

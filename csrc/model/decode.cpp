@@ -32,7 +32,7 @@ typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Device& device, con
 }
 
 template <class Real>
-Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots)
+Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision)
     : model_(std::move(model)),
       ops_(model_->device()->template ops<Real>()),
       decode_(decode_ops<Real>(*model_->device())),
@@ -42,19 +42,19 @@ Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots)
   lay_out(device, s, slots, activations_);
   activations_.reserve();
   b_ = lay_out(device, s, slots, activations_);
-  matrices_of(s, model_->weights(), ops_, false, panels_);
+  matrices_of(s, model_->weights(), ops_, false, panels_, precision);
   panels_.reserve();
-  matrices_ = matrices_of(s, model_->weights(), ops_, false, panels_);
+  matrices_ = matrices_of(s, model_->weights(), ops_, false, panels_, precision);
   if (!s.gpt2) fill_rope_table(b_.rope, s.context, s.head_dim, s.rope_theta);
 }
 
 template <class Real>
-void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots, syn_memory& out) {
+void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots, Precision precision, syn_memory& out) {
   Arena activations("activations of decoding"), panels("packed weights");
   lay_out(device, s, slots, activations);
   Weights<Real> none = {};
   none.layers.resize(static_cast<size_t>(s.layers));
-  matrices_of(s, none, device.template ops<Real>(), false, panels);
+  matrices_of(s, none, device.template ops<Real>(), false, panels, precision);
   out.activations += activations.bytes();
   out.workspace += panels.bytes();
   out.kv_cache += KvCache<Real>::bytes(s, slots);

@@ -25,10 +25,10 @@ struct DecodeRows {
 template <class Real>
 class Decoder {
  public:
-  Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots);
+  Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision = Precision::kFp32);
 
   // Adds the bytes of its regions.
-  static void estimate(const Device&, const Shape&, int32_t slots, syn_memory& out);
+  static void estimate(const Device&, const Shape&, int32_t slots, Precision precision, syn_memory& out);
 
   // Packs the weights again when they have changed since the last call.
   void refresh(Exec& exec);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "math/int8.h"
 #include "math/philox.h"
 #include "math/radix.h"
 #include "model/decode.h"
@@ -50,7 +51,9 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
   require(p.min_p >= 0 && p.min_p <= 1, "min_p is %g, expected 0 to 1", static_cast<double>(p.min_p));
   require(p.mask == 0 || p.mask == 1, "mask is %d, expected 0 or 1", p.mask);
   require(p.report_mass == 0 || p.report_mass == 1, "report_mass is %d, expected 0 or 1", p.report_mass);
-  return {p.slots, p.max_tokens, p.report_mass != 0, {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
+  require(p.precision == SYN_PRECISION_FP32 || p.precision == SYN_PRECISION_INT8,
+          "precision is %d, generation knows %d (fp32) and %d (int8)", p.precision, SYN_PRECISION_FP32, SYN_PRECISION_INT8);
+  return {p.slots, p.max_tokens, p.report_mass != 0, static_cast<Precision>(p.precision), {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
 }
 
 template <class Real>
@@ -121,7 +124,7 @@ GeneratorOf<Real>::GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared
       settings_(settings),
       tables_(grammar_->tables()),
       ops_(decode_ops<Real>(*model_->device())),
-      decoder_(model_, settings.slots),
+      decoder_(model_, settings.slots, settings.precision),
       ready_(settings.slots, settings.max_tokens),
       slots_(static_cast<size_t>(settings.slots)) {
   const Shape& s = model_->shape();
@@ -140,7 +143,7 @@ void GeneratorOf<Real>::estimate(const Device& device, const Shape& s, const Gen
   Arena arena("generator"), weights("weights");
   weights.take<Real>(layout_of(s).count);
   lay_out(s, settings.slots, arena);
-  Decoder<Real>::estimate(device, s, settings.slots, out);
+  Decoder<Real>::estimate(device, s, settings.slots, settings.precision, out);
   out.parameters += weights.bytes();
   out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
 }
@@ -352,6 +355,8 @@ std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::
                                              const GeneratorSettings& s) {
   const GrammarTables tables = grammar->tables();
   require(tables.vocab == model->shape().vocab, "the grammar has %d tokens, the model %d", tables.vocab, model->shape().vocab);
+  const int32_t ffn = model->shape().ffn;
+  require(s.precision != Precision::kInt8 || ffn <= kInt8Terms, "ffn is %d, sums of int8 products hold %d terms", ffn, kInt8Terms);
   const int32_t least = 1 + tables.distance[tables.start];
   require(!s.sample.mask || s.max_tokens >= least, "max_tokens is %lld, the shortest record has %d",
           static_cast<long long>(s.max_tokens), least);

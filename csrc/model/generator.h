@@ -9,6 +9,7 @@
 
 #include "model/grammar.h"
 #include "model/model.h"
+#include "ops/precision.h"
 #include "ops/sample.h"
 
 namespace syn {
@@ -21,6 +22,7 @@ struct GeneratorSettings {
   int32_t slots;
   int64_t max_tokens;
   bool report_mass;  // every draw is measured, not one in kMeasureEvery
+  Precision precision;  // of the linear layers: kFp32 or kInt8
   SampleSettings sample;
 };
 

@@ -17,8 +17,8 @@ Matrices<Real> matrices_of(const Shape& s, const Weights<Real>& w, const Ops<Rea
                            Precision precision) {
   const auto view = [&](const Real* data, int32_t out, int32_t in, bool in_out) {
     Matrix<Real> m{data, out, in, in_out};
-    m.packed = arena.take<Real>(ops.packed_size(out, in));
-    if (backward) m.packed_t = arena.take<Real>(ops.packed_size(in, out));
+    m.packed = arena.take<Real>(ops.packed_size(out, in, precision));
+    if (backward) m.packed_t = arena.take<Real>(ops.packed_size(in, out, precision));
     m.precision = precision;
     return m;
   };

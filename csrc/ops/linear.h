@@ -4,6 +4,7 @@
 //   backward weight  dW[o,i] += sum_r dy[r,o] x[r,i]
 //   bias backward    db[o] += sum_r dy[r,o], for a range of columns
 // A row's bits depend on that row alone, never on the number of rows or threads; sums over rows run in fixed order.
+// In int8 W has integers and a scale for each output, x integers and a scale for each row (math/int8.h); forward only.
 // W may be stored [out,in] (Linear) or [in,out] (the Conv1D of GPT-2); the packed panels hide which.
 #ifndef SYN_OPS_LINEAR_H
 #define SYN_OPS_LINEAR_H
@@ -20,14 +21,14 @@ struct Matrix {
   bool in_out;                             // stored [in, out]
   const Real* packed = nullptr;            // for forward; the reference backend needs none
   const Real* packed_t = nullptr;          // for backward input
-  Precision precision = Precision::kFp32;  // of the products: W is rounded in its panels, x or dy has such values
+  Precision precision = Precision::kFp32;  // of the products: W is rounded in its panels; in bf16 x or dy has such values
 };
 
 template <class Real>
 struct PackArgs {
   Matrix<Real> w;
-  Real* packed;    // [packed_size(out, in)] or null
-  Real* packed_t;  // [packed_size(in, out)] or null
+  Real* packed;    // [packed_size(out, in, w.precision)] or null
+  Real* packed_t;  // [packed_size(in, out, w.precision)] or null
 };
 
 enum class Activation { kNone, kGelu };

@@ -26,7 +26,7 @@ struct Ops {
   void (*rope)(Exec&, const RopeArgs<Real>&);
   void (*attention_forward)(Exec&, const AttentionForward<Real>&);
   void (*attention_backward)(Exec&, const AttentionBackward<Real>&);
-  int64_t (*packed_size)(int32_t out, int32_t in);  // elements; 0: the backend packs nothing
+  int64_t (*packed_size)(int32_t out, int32_t in, Precision);  // elements; 0: the backend packs nothing
   void (*pack)(Exec&, const PackArgs<Real>&);
   void (*linear_forward)(Exec&, const LinearForward<Real>&);
   void (*linear_backward_input)(Exec&, const LinearBackwardInput<Real>&);

@@ -3,22 +3,22 @@
 #include "ops/head_sample.h"
 
 #include "ref/decode.h"
+#include "ref/ops.h"
 
 namespace syn::ref {
 
-int64_t head_sample_workspace(int32_t vocab, int threads) { return int64_t{threads} * vocab * int64_t{sizeof(float)}; }
+int64_t head_sample_workspace(int32_t vocab, int threads) {
+  return int64_t{threads} * vocab * int64_t{sizeof(double) + sizeof(float)};
+}
 
 void head_sample(Exec& exec, const HeadSample<double>& a) {
-  const int32_t vocab = a.head.out, width = a.head.in;
+  const int64_t vocab = a.head.out, width = a.head.in, threads = exec.pool.threads();
+  double* const of_threads = reinterpret_cast<double*>(a.workspace);
   exec.pool.each(a.rows, [&](int64_t r, int thread) {
-    float* const logits = reinterpret_cast<float*>(a.workspace) + int64_t{thread} * vocab;
-    const double* const x = a.x + r * width;
-    for (int32_t t = 0; t < vocab; ++t) {
-      const double* const w = a.head.data + int64_t{t} * width;
-      double sum = 0;
-      for (int32_t i = 0; i < width; ++i) sum += x[i] * w[i];
-      logits[t] = static_cast<float>(sum);
-    }
+    double* const z = of_threads + thread * vocab;
+    float* const logits = reinterpret_cast<float*>(of_threads + threads * vocab) + thread * vocab;
+    linear_forward<double>(exec, {a.x + r * width, a.head, nullptr, z, nullptr, 1});
+    for (int64_t t = 0; t < vocab; ++t) logits[t] = static_cast<float>(z[t]);
     sample(a.grammar, a.settings, logits, a.draw[r], nullptr);
   });
 }

@@ -18,12 +18,13 @@ Real value(const Matrix<Real>& w, int32_t o, int32_t i) {
 
 }  // namespace
 
-int64_t packed_size(int32_t, int32_t) { return 0; }
+int64_t packed_size(int32_t, int32_t, Precision) { return 0; }
 template <class Real>
 void pack(Exec&, const PackArgs<Real>&) {}
 
 template <class Real>
 void linear_forward(Exec& exec, const LinearForward<Real>& a) {
+  if (a.w.precision == Precision::kInt8) return linear_forward_int8(exec, a);
   const Matrix<Real>& w = a.w;
   for (int64_t r = 0; r < a.rows; ++r)
     for (int32_t o = 0; o < w.out; ++o) {

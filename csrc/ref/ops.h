@@ -22,7 +22,7 @@ template <class Real>
 void attention_forward(Exec&, const AttentionForward<Real>&);
 template <class Real>
 void attention_backward(Exec&, const AttentionBackward<Real>&);
-int64_t packed_size(int32_t out, int32_t in);
+int64_t packed_size(int32_t out, int32_t in, Precision precision);
 template <class Real>
 void pack(Exec&, const PackArgs<Real>&);
 template <class Real>

@@ -107,6 +107,28 @@ void expect_full_forward(double tolerance) {
 TEST(Decode, logits_are_those_of_the_full_forward_pass_in_ref) { expect_full_forward<double>(1e-9); }
 TEST(Decode, logits_are_those_of_the_full_forward_pass_in_cpu) { expect_full_forward<float>(2e-5); }
 
+// What 8 bits cost: logits of the int8 network near those of the full forward pass, on each backend within the same bounds.
+template <class Real>
+void expect_near_full_forward_in_int8() {
+  const Shape shape = shape_for(kShapes[1]);
+  const auto model = model_for<Real>(shape, 2);
+  Decoder<Real> decoder(model, 1, Precision::kInt8);
+  Chance c(12);
+  const auto sequence = random_tokens(c, 40, shape.vocab);
+  const std::vector<Real> want = full_forward(*model, sequence), got = decode_all(model, decoder, {sequence}, {0})[0];
+  double error = 0, size = 0;
+  for (size_t j = 0; j < want.size(); ++j) {
+    const double difference = static_cast<double>(want[j]) - static_cast<double>(got[j]);
+    error += difference * difference;
+    size += static_cast<double>(want[j]) * static_cast<double>(want[j]);
+  }
+  EXPECT_LT(std::sqrt(error / size), 0.05);
+  EXPECT_GT(std::sqrt(error / size), 1e-4) << "int8 must have reached the products";
+}
+
+TEST(Decode, int8_is_near_the_full_forward_pass_in_ref) { expect_near_full_forward_in_int8<double>(); }
+TEST(Decode, int8_is_near_the_full_forward_pass_in_cpu) { expect_near_full_forward_in_int8<float>(); }
+
 TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
   for (const DecodeShape& d : kShapes) {
     const Shape shape = shape_for(d);

@@ -46,7 +46,7 @@ class Head {
   explicit Head(std::shared_ptr<ModelOf<Real>> model) : model_(std::move(model)) {
     const Shape& s = model_->shape();
     const auto& ops = model_->device()->template ops<Real>();
-    packed_.resize(static_cast<size_t>(ops.packed_size(s.vocab, s.width)));
+    packed_.resize(static_cast<size_t>(ops.packed_size(s.vocab, s.width, Precision::kFp32)));
     matrix_ = {model_->weights().head, s.vocab, s.width, false, packed_.data(), nullptr};
     Exec exec{model_->device()->pool, nullptr};
     ops.pack(exec, {matrix_, packed_.data(), nullptr});

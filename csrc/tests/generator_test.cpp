@@ -23,11 +23,14 @@ struct Way {
   int32_t slots, threads;
   int64_t burst;
   bool backwards;
+  int32_t precision = SYN_PRECISION_FP32;
 };
 
 std::map<int64_t, GeneratedRecord> generate(int32_t backend, int32_t family, const Way& way, int64_t patients) {
   const SmallGrammar g;
-  Factory f(backend, way.threads, small_model(family, g.params.vocab, kContext), g, generator_params(way.slots, kMaxTokens));
+  syn_generator_params p = generator_params(way.slots, kMaxTokens);
+  p.precision = way.precision;
+  Factory f(backend, way.threads, small_model(family, g.params.vocab, kContext), g, p);
   for (int64_t i = 0; way.backwards && i < patients; ++i) {
     EXPECT_EQ(syn_generator_submit(f.generator.get(), patients - 1 - i, 1, &f.failure), SYN_OK);
   }
@@ -58,6 +61,9 @@ TEST(Generator, a_patient_does_not_depend_on_slots_threads_order_or_bursts) {
     for (const Way& way : {Way{8, 2, 7, false}, Way{64, 3, 1, true}, Way{64, 1, 1 << 20, false}, Way{5, 2, 1 << 20, true}}) {
       expect_equal(alone, generate(SYN_BACKEND_CPU, family, way, kPatients));
     }
+    const auto int8 = generate(SYN_BACKEND_CPU, family, {1, 1, 1 << 20, false, SYN_PRECISION_INT8}, kPatients);
+    expect_equal(int8, generate(SYN_BACKEND_CPU, family, {64, 3, 1, true, SYN_PRECISION_INT8}, kPatients));
+    EXPECT_NE(int8.at(0).tokens, alone.at(0).tokens) << "int8 must have reached the products";
     const auto reference = generate(SYN_BACKEND_REF, family, {1, 1, 1 << 20, false}, 6);
     expect_equal(reference, generate(SYN_BACKEND_REF, family, {4, 3, 3, true}, 6));
   }
@@ -332,6 +338,7 @@ TEST(Generator, nonsense_is_a_sentence) {
   EXPECT_EQ(refused([](auto& p) { p.min_p = 2; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.max_tokens = 3; }), SYN_INVALID_ARGUMENT) << "the shortest record has 4 tokens";
   EXPECT_EQ(refused([](auto& p) { p.report_mass = 2; }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.precision = SYN_PRECISION_BF16; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.size = 4; }), SYN_ABI_MISMATCH);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), -1, 1, &f.failure), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), int64_t{1} << 48, 1, &f.failure), SYN_INVALID_ARGUMENT);

@@ -74,11 +74,15 @@ void expect_equal(const Drawn& a, const Drawn& b, bool measured) {
 
 class CpuHead {
  public:
-  CpuHead(const Case& c, int threads) : c_(c), device_(SYN_BACKEND_CPU, threads), ops_(device_.ops<float>()) {
-    packed_.resize(static_cast<size_t>(ops_.packed_size(c.g.vocab, c.width)));
-    head_ = {c.w.data(), c.g.vocab, c.width, false, packed_.data(), nullptr};
+  CpuHead(const Case& c, int threads, Precision precision = Precision::kFp32)
+      : c_(c), device_(SYN_BACKEND_CPU, threads), ops_(device_.ops<float>()) {
+    packed_.resize(static_cast<size_t>(ops_.packed_size(c.g.vocab, c.width, precision)) + 16);
+    void* at = packed_.data();
+    size_t space = packed_.size() * sizeof(float);
+    packed_at_ = static_cast<float*>(std::align(64, space - 64, at, space));
+    head_ = {c.w.data(), c.g.vocab, c.width, false, packed_at_, nullptr, precision};
     Exec exec{device_.pool, nullptr};
-    ops_.pack(exec, {head_, packed_.data(), nullptr});
+    ops_.pack(exec, {head_, packed_at_, nullptr});
   }
 
   // Draws for the rows [first, first + rows). Logits that nothing may ask for are NaN when it begins.
@@ -108,6 +112,7 @@ class CpuHead {
   Device device_;
   const Ops<float>& ops_;
   std::vector<float> packed_;
+  float* packed_at_;
   Matrix<float> head_;
 };
 
@@ -119,7 +124,7 @@ TEST(HeadSample, legal_panels_give_the_same_tokens_as_the_full_head) {
       const Case x(c, vocab, 8 + 8 * c.below(6), 1 + c.below(110));
       const SampleSettings s = random_settings(c);
       for (const int threads : {1, 3}) {
-        CpuHead head(x, threads);
+        CpuHead head(x, threads, i % 3 == 2 ? Precision::kInt8 : Precision::kFp32);
         Drawn want(x), got(x), full(x);
         head.draw_from_whole_rows(s, want);
         head.draw(s, got, 0, x.rows);

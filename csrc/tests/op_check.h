@@ -106,8 +106,8 @@ struct TestMatrix {
 
   TestMatrix(const Ops<Real>& ops, Exec& exec, int32_t out, int32_t in, bool in_out, uint32_t seed, double size)
       : data(numbers<Real>(int64_t{out} * in, seed, size)),
-        packed(static_cast<size_t>(ops.packed_size(out, in))),
-        packed_t(static_cast<size_t>(ops.packed_size(in, out))),
+        packed(static_cast<size_t>(ops.packed_size(out, in, Precision::kFp32))),
+        packed_t(static_cast<size_t>(ops.packed_size(in, out, Precision::kFp32))),
         matrix{data.data(), out, in, in_out, packed.data(), packed_t.data()} {
     ops.pack(exec, {matrix, packed.data(), packed_t.data()});
   }
