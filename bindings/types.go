@@ -44,6 +44,7 @@ const (
 const (
 	FP32 int32 = 0
 	BF16 int32 = 1
+	INT8 int32 = 2
 )
 
 // What TrainerRead and TrainerWrite copy.
@@ -152,6 +153,7 @@ type GeneratorParams struct {
 	TopP, MinP  float32
 	Mask        bool
 	ReportMass  bool
+	Precision   int32
 }
 
 // GeneratorStats is syn_generator_stats.

@@ -219,7 +219,7 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 	defer grammar.Close()
 	generator, err := engine.NewGenerator(model, grammar, engine.GeneratorOptions{
 		Slots: o.slots, MaxTokens: o.length + 1, Seed: env.Config.Seed, Temperature: 1, TopK: under.topK, TopP: 1,
-		Unmasked: !o.mask,
+		Unmasked: !o.mask, Precision: env.Config.Generate.Precision,
 	})
 	if err != nil {
 		return err
@@ -240,7 +240,8 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 		}
 	}
 	return a.figure(env, "generate", best*produced, produced*o.flopPerToken(float64(o.length)/2), map[string]any{
-		"shape": o.name(), "slots": o.slots, "length": o.length, "grammar": o.grammar, "mask": o.mask, "tokens_per_s": 1 / best,
+		"shape": o.name(), "slots": o.slots, "length": o.length, "grammar": o.grammar, "mask": o.mask,
+		"precision": env.Config.Generate.Precision, "tokens_per_s": 1 / best,
 	})
 }
 

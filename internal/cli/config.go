@@ -55,6 +55,9 @@ func (a *app) load(cmd *cobra.Command) (run.Config, error) {
 		return run.Config{}, fault.Usagef("--threads is 0, expected 1 to 256; leave it out for as many as this process may use")
 	}
 	for flag, key := range flagKeys {
+		if flag == "precision" && (cmd.Name() == "generate" || cmd.Flags().Arg(0) == "generate") { // bench generate
+			key = "generate.precision"
+		}
 		if f := cmd.Flags().Lookup(flag); f != nil {
 			if _, ok := known[key]; ok && f.Changed {
 				v.Set(key, f.Value.String())

@@ -152,6 +152,7 @@ func (a *app) generate() *cobra.Command {
 	cmd.Flags().StringVar(&out, "out", "", "new directory for the synthetic cohort")
 	cmd.Flags().Int64("patients", 0, "patients to make")
 	cmd.Flags().Int("slots", 64, "records decoded together; changes speed, never a patient")
+	cmd.Flags().String("precision", "fp32", "of the linear layers: fp32, or int8: faster, other patients; its cost in bits per token is measured first")
 	cmd.Flags().Bool("report-mask-mass", false, "measure on every draw, not on one in 16, what the grammar removes; slower, the same patients")
 	required(cmd, "model", "out", "patients")
 	return cmd

@@ -19,24 +19,30 @@ type GeneratorOptions struct {
 	MaxTokens   int    // of one record over all its chunks; there the grammar's shortest way out is taken
 	Seed        uint64 //
 	Temperature float64
-	TopK        int     // 0: off
-	TopP        float64 // 1: off
-	MinP        float64 // 0: off
-	Unmasked    bool    // draw without the grammar, only to measure what it removes
-	ReportMass  bool    // measure what the grammar removes on every draw, not on one in 16; what is drawn is the same
+	TopK        int       // 0: off
+	TopP        float64   // 1: off
+	MinP        float64   // 0: off
+	Unmasked    bool      // draw without the grammar, only to measure what it removes
+	ReportMass  bool      // measure what the grammar removes on every draw, not on one in 16; what is drawn is the same
+	Precision   Precision // of the linear layers: FP32 or INT8
 }
 
-func (o *GeneratorOptions) core() bindings.GeneratorParams {
+func (o *GeneratorOptions) core() (bindings.GeneratorParams, error) {
+	precision, err := o.Precision.core()
 	return bindings.GeneratorParams{
 		Slots: clamp32(o.Slots), MaxTokens: int64(o.MaxTokens), Seed: o.Seed, Temperature: float32(o.Temperature),
 		TopK: clamp32(o.TopK), TopP: float32(o.TopP), MinP: float32(o.MinP), Mask: !o.Unmasked,
-		ReportMass: o.ReportMass,
-	}
+		ReportMass: o.ReportMass, Precision: precision,
+	}, err
 }
 
 // EstimateGeneration is what a generator with a model of that shape will take, weights included.
 func (d *Device) EstimateGeneration(config checkpoint.Config, o GeneratorOptions) (Memory, error) {
 	if err := config.Validate(); err != nil {
+		return Memory{}, err
+	}
+	params, err := o.core()
+	if err != nil {
 		return Memory{}, err
 	}
 	raw, err := d.lock("device")
@@ -45,7 +51,7 @@ func (d *Device) EstimateGeneration(config checkpoint.Config, o GeneratorOptions
 	}
 	defer runtime.KeepAlive(d)
 	defer d.mu.Unlock()
-	return bindings.GeneratorEstimate(raw, coreConfig(&config, Fresh{}), o.core())
+	return bindings.GeneratorEstimate(raw, coreConfig(&config, Fresh{}), params)
 }
 
 // Generator draws records.
@@ -56,6 +62,10 @@ type Generator struct {
 
 // NewGenerator makes a generator of the weights of m.
 func NewGenerator(m *Model, g *Grammar, o GeneratorOptions) (*Generator, error) {
+	params, err := o.core()
+	if err != nil {
+		return nil, err
+	}
 	model, err := m.lock("model")
 	if err != nil {
 		return nil, err
@@ -70,7 +80,7 @@ func NewGenerator(m *Model, g *Grammar, o GeneratorOptions) (*Generator, error) 
 	defer g.mu.Unlock()
 	m.weights.RLock()
 	defer m.weights.RUnlock()
-	raw, err := bindings.GeneratorCreate(model, grammar, o.core())
+	raw, err := bindings.GeneratorCreate(model, grammar, params)
 	if err != nil {
 		return nil, err
 	}

@@ -9,14 +9,16 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
 
-// Precision is that of the operands of matrix products and of attention while training (csrc/ops/precision.h); sums, masters,
+// Precision is that of the operands of matrix products, and of attention while training (csrc/ops/precision.h); sums, masters,
 // norms and losses are always those of the backend.
 type Precision string
 
-// The precisions. BF16 is what accelerators compute: 8 bits of mantissa; nothing here is faster for it.
+// The precisions. BF16 is what accelerators compute: 8 bits of mantissa; nothing here is faster for it. INT8 is of generation
+// alone: weights and rows as integers of 8 bits with a scale each.
 const (
 	FP32 Precision = "fp32"
 	BF16 Precision = "bf16"
+	INT8 Precision = "int8"
 )
 
 func (p Precision) core() (int32, error) {
@@ -25,8 +27,10 @@ func (p Precision) core() (int32, error) {
 		return bindings.FP32, nil
 	case BF16:
 		return bindings.BF16, nil
+	case INT8:
+		return bindings.INT8, nil
 	}
-	return 0, fault.Usagef("precision is %q, expected %q or %q", string(p), FP32, BF16)
+	return 0, fault.Usagef("precision is %q, expected %q, %q or %q", string(p), FP32, BF16, INT8)
 }
 
 // TrainerOptions is the size of a batch and the settings of AdamW.

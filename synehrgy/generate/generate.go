@@ -60,6 +60,9 @@ type Stats struct {
 	BitsModel     float64 `json:"bits_model"`  // mean -log2 p per token under the model
 	BitsMasked    float64 `json:"bits_masked"` // the same under model and grammar, over all draws
 
+	Precision     engine.Precision `json:"precision"`
+	PrecisionCost *PrecisionCost   `json:"precision_cost,omitempty"` // of int8
+
 	Seconds          float64 `json:"seconds"` // loading left out
 	RecordsPerSecond float64 `json:"records_per_second"`
 	TokensPerSecond  float64 `json:"tokens_per_second"`
@@ -90,12 +93,22 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 		return Stats{}, fmt.Errorf("the grammar of %s: %w", filepath.Join(o.Model, token.FileName), err)
 	}
 	defer grammar.Close()
+	var cost *PrecisionCost
+	if o.Config.Precision == engine.INT8 {
+		if cost, err = precisionCost(ctx, model, grammar, o.Config); err != nil {
+			return Stats{}, err
+		}
+		if o.Log != nil {
+			o.Log.Info("int8 against fp32", "change in bits per token", cost.Change(), "bits per token", cost.BitsFP32, "tokens", cost.Tokens)
+		}
+	}
 	generator, err := engine.NewGenerator(model, grammar, o.Config.engine())
 	if err != nil {
 		return Stats{}, err
 	}
 	defer generator.Close()
 	r := newRun(&o, v, generator)
+	r.stats.Precision, r.stats.PrecisionCost = o.Config.Precision, cost
 	err = r.draw(ctx)
 	return r.finish(), r.verdict(err)
 }

@@ -52,6 +52,33 @@ func TestPatientsDoNotDependOnSlotsOrThreads(t *testing.T) {
 	require.NotEqual(t, want, different, "another seed")
 }
 
+// TestInt8IsMeasuredBeforeItDraws holds that its patients are others but as reproducible, and that its cost is small and told.
+func TestInt8IsMeasuredBeforeItDraws(t *testing.T) {
+	model := trained(t, 40)
+	o := options(device(t, 2), model, 50)
+	fp32, plain := collect(t, o)
+	require.Nil(t, plain.PrecisionCost)
+	o.Config.Precision = engine.INT8
+	want, stats := collect(t, o)
+	require.NotEqual(t, fp32, want)
+	require.Zero(t, stats.ParseFailures)
+	cost := stats.PrecisionCost
+	require.NotNil(t, cost)
+	require.EqualValues(t, 32, cost.Records)
+	require.Greater(t, cost.Tokens, 32*int64(3))
+	require.Positive(t, cost.BitsFP32)
+	require.NotZero(t, cost.Change())
+	require.InDelta(t, 0, cost.Change(), 0.02, "bits per token")
+	o = options(device(t, 1), model, 50)
+	o.Config.Precision, o.Config.Slots = engine.INT8, 3
+	got, again := collect(t, o)
+	require.Equal(t, want, got)
+	require.Equal(t, cost, again.PrecisionCost)
+	o.Config.Precision = engine.BF16
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, `generate.precision is "bf16", expected "fp32" or "int8"`)
+}
+
 // TestEveryRecordParses holds that the grammar lets nothing through that is no patient, from a model that knows something
 // and from one that knows next to nothing.
 func TestEveryRecordParses(t *testing.T) {

@@ -65,7 +65,7 @@ func (e *Environment) sample(ctx context.Context, folder string, patients int64,
 const statsFile = "generation.json"
 
 func generationFacts(s generate.Stats) facts {
-	return facts{
+	f := facts{
 		{"records that parse", fmt.Sprintf("%d of %d", s.Patients-s.ParseFailures, s.Patients)},
 		{"visits", s.Visits},
 		{"events", s.Events},
@@ -75,4 +75,8 @@ func generationFacts(s generate.Stats) facts {
 		{"probability the grammar removed", fmt.Sprintf("%.3g per token, measured on %d of %d draws", s.MaskedMass, s.Measured, s.Draws)},
 		{"speed", fmt.Sprintf("%.1f records/s, %.0f tokens/s", s.RecordsPerSecond, s.TokensPerSecond)},
 	}
+	if c := s.PrecisionCost; c != nil {
+		f = append(f, fact{"int8 against fp32", fmt.Sprintf("%+.2g bits per token at %.4g, on %d tokens drawn for it", c.Change(), c.BitsFP32, c.Tokens)})
+	}
+	return f
 }
