@@ -99,7 +99,7 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 			return Stats{}, err
 		}
 		if o.Log != nil {
-			o.Log.Info("int8 against fp32", "change in bits per token", cost.Change(), "bits per token", cost.BitsFP32, "tokens", cost.Tokens)
+			o.Log.Warn("int8 is not quite the model as it was trained", "bits_per_token", cost.Change(), "of", cost.BitsFP32, "tokens", cost.Tokens)
 		}
 	}
 	generator, err := engine.NewGenerator(model, grammar, o.Config.engine())
