@@ -41,7 +41,8 @@ template <class Real>
 double gemm(syn::Exec& exec, const syn::Ops<Real>& ops, const Shape& s, int32_t repeats) {
   const auto rows = static_cast<int32_t>(s.m), out = static_cast<int32_t>(s.n), in = static_cast<int32_t>(s.k);
   const auto x = numbers<Real>(s.m * s.k), w = numbers<Real>(s.n * s.k);
-  std::vector<Real> y(static_cast<size_t>(s.m * s.n)), packed(static_cast<size_t>(ops.packed_size(out, in, syn::Precision::kFp32)));
+  std::vector<Real> y(static_cast<size_t>(s.m * s.n)),
+      packed(static_cast<size_t>(ops.packed_size(out, in, syn::Precision::kFp32)));
   syn::Matrix<Real> matrix{w.data(), out, in, false, packed.data(), nullptr};
   ops.pack(exec, {matrix, packed.data(), nullptr});
   ops.linear_forward(exec, {x.data(), matrix, nullptr, y.data(), nullptr, rows});

@@ -5,7 +5,8 @@
 namespace syn::cpu::SYN_CPU_NS {
 
 const DecodeOps<float>& decode_table() {
-  static constexpr DecodeOps<float> table = {attention_decode, sample, nearest_workspace, nearest, head_sample_workspace, head_sample};
+  static constexpr DecodeOps<float> table = {attention_decode,      sample,     nearest_workspace, nearest,
+                                             head_sample_workspace, head_sample};
   return table;
 }
 

@@ -1,4 +1,5 @@
-// Linear layers (ops/linear.h) on the products of cpu/gemm.h, in int8 on those of cpu/gemm_int8.h; bias and GELU are applied to a tile while it is in cache.
+// Linear layers (ops/linear.h) on the products of cpu/gemm.h, in int8 on those of cpu/gemm_int8.h; bias and GELU are applied to a
+// tile while it is in cache.
 #include "cpu/elementwise.h"
 #include "cpu/gemm.h"
 #include "cpu/gemm_int8.h"

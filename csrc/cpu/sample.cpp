@@ -2,12 +2,13 @@
 //
 //   collect   the logits of the open runs of the grammar, cleaned, in ascending id
 //   measure   where it is asked for, maximum and masses of the whole row
-//   select    the threshold key of a filter in four passes of 256 bins (counts for top-k, masses for top-p), most significant byte
+//   select    the threshold key of a filter in four passes of 256 bins (counts for top-k, masses for top-p), most significant
+//   byte
 //             first; equal keys are kept from the lowest id up. Before top-k, what cannot be in it is dropped in one pass
 //   draw      prefix sums in ascending id
 //
-// Determinism: same bits as ref; only integers are summed, so blocks and widths do not matter. Memory traffic per row: the runs of
-// the grammar, 4 bytes of logits and 16 of scratch a legal token; a measured row 8 V bytes of logits.
+// Determinism: same bits as ref; only integers are summed, so blocks and widths do not matter. Memory traffic per row: the runs
+// of the grammar, 4 bytes of logits and 16 of scratch a legal token; a measured row 8 V bytes of logits.
 #include "ops/sample.h"
 
 #include "cpu/decode.h"
@@ -182,9 +183,8 @@ int32_t thin(Scratch& x, int32_t n, int32_t k) {
   for (; i + kGroups <= n; i += kGroups)
     for (int32_t j = 0; j < kGroups; ++j) largest[j] = x.z[i + j] > largest[j] ? x.z[i + j] : largest[j];
   for (int32_t j = 0; i + j < n; ++j) largest[j] = x.z[i + j] > largest[j] ? x.z[i + j] : largest[j];
-  const uint32_t bound = select({largest, nullptr, nullptr}, kGroups, static_cast<uint64_t>(k), [](int32_t) {
-                           return uint64_t{1};
-                         }).key;
+  const uint32_t bound =
+      select({largest, nullptr, nullptr}, kGroups, static_cast<uint64_t>(k), [](int32_t) { return uint64_t{1}; }).key;
   int32_t kept = 0;
   for (int32_t piece = 0; piece < n; piece += kPiece) {
     bool any = false;  // z is padded to whole pieces

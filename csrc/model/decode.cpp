@@ -1,5 +1,6 @@
 // One decode step as a list of op calls. For each layer, with x the residual stream of one token a row:
-//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  a draw from norm(x) W_head^T for the rows that want one.
+//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  a draw from norm(x) W_head^T for the rows that want
+//   one.
 // The addition to the residual stream happens inside the norm that follows it.
 //
 // Determinism: every op's rows depend on that row alone, so the draws of a record do not depend on the others, on its slot or on

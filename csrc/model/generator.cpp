@@ -53,7 +53,11 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
   require(p.report_mass == 0 || p.report_mass == 1, "report_mass is %d, expected 0 or 1", p.report_mass);
   require(p.precision == SYN_PRECISION_FP32 || p.precision == SYN_PRECISION_INT8,
           "precision is %d, generation knows %d (fp32) and %d (int8)", p.precision, SYN_PRECISION_FP32, SYN_PRECISION_INT8);
-  return {p.slots, p.max_tokens, p.report_mass != 0, static_cast<Precision>(p.precision), {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
+  return {p.slots,
+          p.max_tokens,
+          p.report_mass != 0,
+          static_cast<Precision>(p.precision),
+          {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
 }
 
 template <class Real>
@@ -356,7 +360,8 @@ std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::
   const GrammarTables tables = grammar->tables();
   require(tables.vocab == model->shape().vocab, "the grammar has %d tokens, the model %d", tables.vocab, model->shape().vocab);
   const int32_t ffn = model->shape().ffn;
-  require(s.precision != Precision::kInt8 || ffn <= kInt8Terms, "ffn is %d, sums of int8 products hold %d terms", ffn, kInt8Terms);
+  require(s.precision != Precision::kInt8 || ffn <= kInt8Terms, "ffn is %d, sums of int8 products hold %d terms", ffn,
+          kInt8Terms);
   const int32_t least = 1 + tables.distance[tables.start];
   require(!s.sample.mask || s.max_tokens >= least, "max_tokens is %lld, the shortest record has %d",
           static_cast<long long>(s.max_tokens), least);

@@ -21,7 +21,7 @@ constexpr int64_t kMeasureEvery = 16;
 struct GeneratorSettings {
   int32_t slots;
   int64_t max_tokens;
-  bool report_mass;  // every draw is measured, not one in kMeasureEvery
+  bool report_mass;     // every draw is measured, not one in kMeasureEvery
   Precision precision;  // of the linear layers: kFp32 or kInt8
   SampleSettings sample;
 };

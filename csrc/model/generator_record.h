@@ -36,7 +36,7 @@ class GeneratorRecord {
   int64_t length() const { return length_; }
   int32_t chunks() const { return chunks_; }
   RecordBuffer buffer() const { return buffer_; }
-  int64_t measured() const { return measured_; }  // draws
+  int64_t measured() const { return measured_; }                                                    // draws
   double removed() const { return measured_ > 0 ? removed_ / static_cast<double>(measured_) : 0; }  // mean over them
 
  private:

@@ -5,7 +5,8 @@
 namespace syn::ref {
 
 const DecodeOps<double>& decode_table() {
-  static constexpr DecodeOps<double> table = {attention_decode, sample, nearest_workspace, nearest, head_sample_workspace, head_sample};
+  static constexpr DecodeOps<double> table = {attention_decode,      sample,     nearest_workspace, nearest,
+                                              head_sample_workspace, head_sample};
   return table;
 }
 

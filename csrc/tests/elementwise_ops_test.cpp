@@ -172,7 +172,8 @@ TEST(CrossEntropy, AnyShiftOfTheLogitsGivesTheSameLoss) {
       Pool pool(1);
       Exec exec{pool, nullptr};
       constexpr int32_t kVocab = 9;
-      std::vector<float> w(kVocab * 8, 0), packed(static_cast<size_t>(ops->packed_size(kVocab, 8, Precision::kFp32))), x(8, 0), logits(kVocab);
+      std::vector<float> w(kVocab * 8, 0), packed(static_cast<size_t>(ops->packed_size(kVocab, 8, Precision::kFp32))), x(8, 0),
+          logits(kVocab);
       for (int32_t v = 0; v < kVocab; ++v) w[static_cast<size_t>(v * 8)] = shift + static_cast<float>(v);
       x[0] = 1;
       const Matrix<float> matrix{w.data(), kVocab, 8, false, packed.data(), nullptr};

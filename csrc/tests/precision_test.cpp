@@ -131,7 +131,8 @@ TEST(Precision, a_product_in_bf16_is_that_of_rounded_weights) {
     Exec exec{pool, nullptr};
     const auto run = [&](const std::vector<float>& of, Precision precision, Precision result) {
       std::vector<float> packed(static_cast<size_t>(ops->packed_size(kOut, kWidth, Precision::kFp32))),
-          packed_t(static_cast<size_t>(ops->packed_size(kWidth, kOut, Precision::kFp32))), y(dy.size()), gelu(dy.size()), dx(x.size());
+          packed_t(static_cast<size_t>(ops->packed_size(kWidth, kOut, Precision::kFp32))), y(dy.size()), gelu(dy.size()),
+          dx(x.size());
       const Matrix<float> w{of.data(), kOut, kWidth, false, packed.data(), packed_t.data(), precision};
       ops->pack(exec, {w, packed.data(), packed_t.data()});
       ops->linear_forward(exec, {x.data(), w, bias.data(), y.data(), gelu.data(), kRows, Activation::kGelu, result});
@@ -218,7 +219,8 @@ TEST(Precision, the_gradient_of_the_logits_is_rounded) {
     Pool pool(1);
     Exec exec{pool, nullptr};
     std::vector<float> packed(static_cast<size_t>(ops->packed_size(kVocab, kWidth, Precision::kFp32))),
-        packed_t(static_cast<size_t>(ops->packed_size(kWidth, kVocab, Precision::kFp32))), logits(2 * kVocab), dx(2 * kWidth), dw(kVocab * kWidth);
+        packed_t(static_cast<size_t>(ops->packed_size(kWidth, kVocab, Precision::kFp32))), logits(2 * kVocab), dx(2 * kWidth),
+        dw(kVocab * kWidth);
     const auto data = numbers<float>(kVocab * kWidth, 1, 0.1), x = rounded(numbers<float>(2 * kWidth, 2));
     const Matrix<float> w{data.data(), kVocab, kWidth, false, packed.data(), packed_t.data(), kBf16};
     ops->pack(exec, {w, packed.data(), packed_t.data()});

@@ -119,7 +119,7 @@ struct FreeGrammar {
         knot_start(static_cast<size_t>(vocab) + 1, 0),
         run{0, vocab, 0, 0} {}
   GrammarTables tables() const {
-    return {vocab, 1, 1, 0, 0, 0, token_class.data(), order.data(), &zero, &zero, &next, &zero, &distance, knot_start.data(),
+    return {vocab, 1,    1, 0, 0, 0, token_class.data(), order.data(), &zero, &zero, &next, &zero, &distance, knot_start.data(),
             &knot, &run, 1};
   }
   int32_t vocab;
