@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/run"
@@ -10,21 +11,28 @@ import (
 
 // This file times single operations of the core.
 
+// benchGEMM times the products of a layer and of the head: 8,192 rows forward and towards the input, 256 and 64 rows as in
+// decoding.
 func (a *app) benchGEMM(_ context.Context, env *run.Environment, o *benchOptions) error {
 	device, err := env.Device()
 	if err != nil {
 		return err
 	}
-	w := int64(o.width)
-	for _, s := range []struct{ m, n, k int64 }{
-		{8192, 3 * w, w}, {8192, w, w}, {8192, 4 * w, w}, {8192, w, 4 * w}, {8192, int64(o.vocab), w}, {256, 4 * w, w}, {64, 4 * w, w},
-	} {
-		seconds, flop, err := device.Bench(engine.GEMM, s.m, s.n, s.k, 0, o.repeats)
-		if err != nil {
-			return err
+	w, v := int64(o.width), int64(o.vocab)
+	layer := [][2]int64{{3 * w, w}, {w, w}, {4 * w, w}, {w, 4 * w}, {v, w}} // outputs and inputs
+	for _, rows := range []int64{8192, 256, 64} {
+		shapes := layer
+		if rows == 8192 {
+			shapes = append(slices.Clone(layer), [2]int64{w, 3 * w}, [2]int64{w, v}) // the others are among the forward ones
 		}
-		if err := a.figure(env, "gemm", seconds, flop, map[string]any{"shape": fmt.Sprintf("%dx%dx%d", s.m, s.n, s.k)}); err != nil {
-			return err
+		for _, s := range shapes {
+			seconds, flop, err := device.Bench(engine.GEMM, rows, s[0], s[1], 0, o.repeats)
+			if err != nil {
+				return err
+			}
+			if err := a.figure(env, "gemm", seconds, flop, map[string]any{"shape": fmt.Sprintf("%dx%dx%d", rows, s[0], s[1])}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -95,7 +95,8 @@ def train(folder, steps, at, options):
         losses.append(total)
         if line["step"] in at:
             validations[line["step"]] = validate(model, data)
-            print(f"torch: step {line['step']}, {validations[line['step']]:.4f} nats, {time.time() - began:.0f} s", file=sys.stderr)
+            seconds = time.time() - began
+            print(f"torch: step {line['step']}, {validations[line['step']]:.4f} nats, {seconds:.0f} s", file=sys.stderr)
     return losses, validations
 
 
@@ -122,10 +123,11 @@ def main():
     last, bad = max(theirs), []
     for name, (ours, validation) in runs.items():
         first = ours[0]["bits_per_token"] * math.log(2) - losses[0]
-        print(f"{name}: the losses of the first step differ by {first:+.2e} nats, the last validation losses by {validation[last] - theirs[last]:+.4f}")
+        apart = validation[last] - theirs[last]
+        print(f"{name}: the losses of the first step differ by {first:+.2e} nats, the last validation losses by {apart:+.4f}")
         if not abs(first) <= FIRST:
             bad.append(f"{name} did not begin with the same weights and batch")
-        if not abs(validation[last] - theirs[last]) <= BAR:
+        if not abs(apart) <= BAR:
             bad.append(f"{name} ends more than {BAR} nats from torch")
     if bad:
         sys.exit("; ".join(bad))
