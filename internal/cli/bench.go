@@ -3,8 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
-	"math/rand/v2"
+	"slices"
 	"syscall"
 	"time"
 
@@ -14,78 +15,164 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 	"github.com/synehrgy/synehrgy-go/synehrgy/run"
-	"github.com/synehrgy/synehrgy-go/synehrgy/token"
 )
 
-// This file times the parts that a run spends its time in, on inputs made here, so that figures can be compared between
-// machines and with other programs. Each prints one result.
+// bench times the parts that a run spends its time in, on inputs made here, so that figures can be compared between machines
+// and with other programs. Each task prints its results as lines or, with --json, as objects; bench_train.go,
+// bench_generate.go and bench_kernels.go hold the tasks.
 
 // benchOptions is what the tasks of bench share.
 type benchOptions struct {
 	context, batch, steps  int
 	slots, length, repeats int
 	patients               int
+	shape                  string // of shapes; the four sizes below replace parts of it
 	width, layers, heads   int
 	vocab                  int
+	lengths                string
 	dropout                float64
 	profile                bool
 	grammar                string
 	mask                   bool
 }
 
+// shapes are models by name: the published one, and the one of `synehrgy demo`.
+var shapes = map[string]struct{ width, layers, heads, vocab int }{
+	"reference": {384, 4, 4, 5115},
+	"demo":      {128, 3, 4, 939},
+}
+
+var benchTasks = []string{"train", "generate", "attention", "gemm", "evaluate"}
+
 func (a *app) bench() *cobra.Command {
 	o := benchOptions{}
 	tasks := map[string]func(context.Context, *run.Environment, *benchOptions) error{
 		"train": a.benchTrain, "generate": a.benchGenerate, "attention": a.benchAttention, "gemm": a.benchGEMM, "evaluate": a.benchEvaluate,
 	}
-	names := []string{"train", "generate", "attention", "gemm", "evaluate"}
 	cmd := &cobra.Command{
 		Use:   "bench train|generate|attention|gemm|evaluate",
 		Short: "Speed on this machine: tokens/s and achieved GFLOP/s",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || tasks[args[0]] == nil {
-				return fault.Usagef("bench needs one of train, generate, attention, gemm, evaluate; the nearest is %q", fault.Nearest(fmt.Sprint(args), names))
+				return fault.Usagef("bench needs one of train, generate, attention, gemm, evaluate; the nearest is %q", fault.Nearest(fmt.Sprint(args), benchTasks))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.complete(); err != nil {
+				return err
+			}
 			return a.stage(cmd, func(ctx context.Context, env *run.Environment) error { return tasks[args[0]](ctx, env, &o) })
 		},
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.context, "context", 1024, "tokens of a record")
-	f.IntVar(&o.batch, "batch", 8, "records of a training batch")
-	f.IntVar(&o.steps, "steps", 6, "steps that are timed, after one that is not")
+	f.StringVar(&o.shape, "shape", "reference", "reference (the published model) or demo (that of synehrgy demo)")
+	f.IntVar(&o.width, "width", 0, "width of the model, 0 for that of the shape")
+	f.IntVar(&o.layers, "layers", 0, "layers of the model, 0 for those of the shape")
+	f.IntVar(&o.heads, "heads", 0, "attention heads of the model, 0 for those of the shape")
+	f.IntVar(&o.vocab, "vocab", 0, "tokens of the vocabulary, 0 for those of the shape")
+	f.IntVar(&o.context, "context", 1024, "tokens of the longest record")
+	f.IntVar(&o.batch, "batch", 8, "a training batch holds this many times the context")
+	f.StringVar(&o.lengths, "lengths", "full", "of the records to train on: full, or published (log-normal, median 700, cut at the context)")
+	f.IntVar(&o.steps, "steps", 6, "steps of a round of training, or what their records take when they are packed")
 	f.IntVar(&o.slots, "slots", 256, "records decoded together")
 	f.IntVar(&o.length, "length", 256, "tokens of a generated record")
-	f.IntVar(&o.repeats, "repeats", 5, "repeats of a kernel; the best counts")
+	f.IntVar(&o.repeats, "repeats", 3, "rounds that are timed; the best counts")
 	f.IntVar(&o.patients, "patients", 1000, "patients of each cohort of the evaluation")
-	f.IntVar(&o.vocab, "vocab", 5115, "tokens of the vocabulary; the defaults are the published shape")
-	f.IntVar(&o.width, "width", 384, "width of the model")
-	f.IntVar(&o.layers, "layers", 4, "layers of the model")
-	f.IntVar(&o.heads, "heads", 4, "attention heads of the model")
-	f.StringVar(&o.grammar, "grammar", "any", "what may follow what in a generated record: any (any token, top-k 50), or hospital (visits of covariates, codes, rows)")
-	f.BoolVar(&o.mask, "mask", true, "generate under the grammar; false: every token may be drawn, for comparison")
 	f.Float64Var(&o.dropout, "dropout", 0.1, "dropout while training")
 	f.BoolVar(&o.profile, "profile", false, "train: the time of every op against the ceilings of the machine")
+	f.StringVar(&o.grammar, "grammar", "any", "of a generated record: any (any token, top-k 50), or hospital (visits of covariates, codes, rows)")
+	f.BoolVar(&o.mask, "mask", true, "generate under the grammar; false: every token may be drawn, for comparison")
 	trainingFlags(cmd)
 	return cmd
 }
 
-func (o *benchOptions) shape(positions int) checkpoint.Config {
+// mostBenchTokens bounds what bench makes up, so that a slip in a flag is a sentence and not a full memory.
+const mostBenchTokens = 1 << 24
+
+// complete fills in the shape and refuses what cannot be timed.
+func (o *benchOptions) complete() error {
+	shape, ok := shapes[o.shape]
+	if !ok {
+		return fault.Usagef("--shape is %q, expected %q or %q", o.shape, "reference", "demo")
+	}
+	for size, of := range map[*int]int{&o.width: shape.width, &o.layers: shape.layers, &o.heads: shape.heads, &o.vocab: shape.vocab} {
+		if *size == 0 {
+			*size = of
+		}
+	}
+	for _, size := range []struct {
+		name string
+		have int
+	}{
+		{"width", o.width}, {"layers", o.layers}, {"heads", o.heads}, {"vocab", o.vocab}, {"context", o.context}, {"batch", o.batch},
+		{"steps", o.steps}, {"slots", o.slots}, {"length", o.length}, {"repeats", o.repeats}, {"patients", o.patients},
+	} {
+		if size.have < 1 || size.have > mostBenchTokens {
+			return fault.Usagef("--%s is %d, expected 1 to %d", size.name, size.have, mostBenchTokens)
+		}
+	}
+	if tokens := float64(o.context) * float64(o.batch) * float64(o.steps); tokens > mostBenchTokens {
+		return fault.Usagef("--context x --batch x --steps is %.0f tokens, expected at most %d", tokens, mostBenchTokens)
+	}
+	return nil
+}
+
+// model is the configuration of a network of the shape for so many positions.
+func (o *benchOptions) model(positions int) checkpoint.Config {
 	return checkpoint.Config{
-		Family: checkpoint.GPT2, Vocab: o.vocab, Width: o.width, Layers: o.layers, Heads: o.heads, KVHeads: o.heads, HeadDim: o.width / max(o.heads, 1),
+		Family: checkpoint.GPT2, Vocab: o.vocab, Width: o.width, Layers: o.layers, Heads: o.heads, KVHeads: o.heads, HeadDim: o.width / o.heads,
 		FFN: 4 * o.width, Context: positions, Tied: true, NormEps: 1e-5, Activation: "gelu_new",
 		BOS: checkpoint.NoToken, EOS: checkpoint.NoToken,
 	}
 }
 
-// flopPerToken is what the products of one token cost, forward: 2 for each weight, and 4 width for each earlier position.
-func (o *benchOptions) flopPerToken(meanPositions float64) float64 {
-	w, l := float64(o.width), float64(o.layers)
-	return 2*(l*12*w*w+float64(o.vocab)*w) + 4*l*w*meanPositions
+func (o *benchOptions) name() string {
+	return fmt.Sprintf("gpt2 d%d l%d h%d v%d", o.width, o.layers, o.heads, o.vocab)
 }
 
+// flop is what the forward pass costs: 2 for each weight and token, 4 x width for each pair of a position and an earlier one
+// of its record, in each layer.
+func (o *benchOptions) flop(tokens, pairs float64) float64 {
+	w, l := float64(o.width), float64(o.layers)
+	return 2*(l*12*w*w+float64(o.vocab)*w)*tokens + 4*l*w*pairs
+}
+
+// timings is the best of several rounds.
+type timings struct {
+	seconds float64
+	tokens  int64
+	rates   []float64 // tokens/s, ascending
+}
+
+// rounds repeats a round, which returns its tokens and seconds.
+func (o *benchOptions) rounds(round func() (tokens int64, seconds float64, err error)) (timings, error) {
+	var t timings
+	for range o.repeats {
+		tokens, seconds, err := round()
+		if err != nil {
+			return t, err
+		}
+		rate := float64(tokens) / seconds
+		if len(t.rates) == 0 || rate > t.rates[len(t.rates)-1] {
+			t.seconds, t.tokens = seconds, tokens
+		}
+		i, _ := slices.BinarySearch(t.rates, rate)
+		t.rates = slices.Insert(t.rates, i, rate)
+	}
+	return t, nil
+}
+
+// fields adds the rates to the fields of a result.
+func (t *timings) fields(more map[string]any) map[string]any {
+	fields := map[string]any{
+		"tokens": t.tokens, "repeats": len(t.rates), "tokens_per_s": t.rates[len(t.rates)-1], "tokens_per_s_median": t.rates[len(t.rates)/2],
+	}
+	maps.Copy(fields, more)
+	return fields
+}
+
+// figure prints one result.
 func (a *app) figure(env *run.Environment, task string, seconds, flop float64, fields map[string]any) error {
 	about, err := engine.Describe()
 	if err != nil {
@@ -110,198 +197,6 @@ func (a *app) figure(env *run.Environment, task string, seconds, flop float64, f
 		line = fmt.Sprintf("%s, %.0f tokens/s", line, rate)
 	}
 	a.result("bench", fields, line)
-	return nil
-}
-
-func (a *app) benchTrain(ctx context.Context, env *run.Environment, o *benchOptions) error {
-	device, err := env.Device()
-	if err != nil {
-		return err
-	}
-	model, err := engine.NewModel(device, o.shape(o.context), engine.Fresh{Seed: env.Config.Seed, Dropout: o.dropout})
-	if err != nil {
-		return err
-	}
-	defer model.Close()
-	tokens := o.batch * o.context
-	trainer, err := engine.NewTrainer(model, engine.TrainerOptions{
-		MaxSegments: o.batch, MaxTokens: tokens, Seed: env.Config.Seed, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, Clip: 1,
-		Precision: env.Config.Train.Precision, Recompute: env.Config.Train.Recompute,
-	})
-	if err != nil {
-		return err
-	}
-	defer trainer.Close()
-	batch := randomBatch(o, env.Config.Seed)
-	best := math.Inf(1)
-	for step := range o.steps + 1 {
-		if o.profile && step == 1 {
-			if err := trainer.Profile(true); err != nil {
-				return err
-			}
-		}
-		began := time.Now()
-		if _, err := trainer.Accumulate(ctx, batch, 0); err != nil {
-			return err
-		}
-		if _, err := trainer.Apply(3e-4); err != nil {
-			return err
-		}
-		if step > 0 {
-			best = min(best, time.Since(began).Seconds())
-		}
-	}
-	if o.profile {
-		if err := a.profile(device, trainer, o.steps); err != nil {
-			return err
-		}
-	}
-	flop := 3 * float64(tokens) * o.flopPerToken(float64(o.context)/2)
-	return a.figure(env, "train", best, flop, map[string]any{
-		"shape": o.name(), "context": o.context, "batch": o.batch, "tokens_per_s": float64(tokens) / best,
-		"precision": env.Config.Train.Precision, "recompute": env.Config.Train.Recompute,
-	})
-}
-
-func (o *benchOptions) name() string {
-	return fmt.Sprintf("gpt2 d%d l%d h%d v%d", o.width, o.layers, o.heads, o.vocab)
-}
-
-func randomBatch(o *benchOptions, seed uint64) *engine.Batch {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	n := o.batch * o.context
-	b := &engine.Batch{Tokens: make([]int32, n), Targets: make([]int32, n), Offsets: make([]int32, o.batch+1)}
-	for i := range b.Tokens {
-		b.Tokens[i] = rng.Int32N(int32(o.vocab))
-	}
-	for i := range b.Targets {
-		b.Targets[i] = -1
-		if (i+1)%o.context != 0 {
-			b.Targets[i] = b.Tokens[i+1]
-		}
-	}
-	for s := range b.Offsets {
-		b.Offsets[s] = int32(s * o.context)
-	}
-	return b
-}
-
-// benchGrammars are the grammars of benchGenerate, and whether records are drawn with top-k 50, as the peers draw them.
-var benchGrammars = map[string]struct {
-	tables func(vocab int) *token.Tables
-	topK   int
-}{"any": {anyToken, 50}, "hospital": {hospitalRecords, 0}}
-
-// benchGenerate decodes records up to a length, sampling included, in rounds of so many steps; a slot whose record ends takes
-// the next. Under the grammar that allows every token all records are that long, and a round is one record a slot.
-func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchOptions) error {
-	device, err := env.Device()
-	if err != nil {
-		return err
-	}
-	model, err := engine.NewModel(device, o.shape(max(o.context, o.length)), engine.Fresh{Seed: env.Config.Seed})
-	if err != nil {
-		return err
-	}
-	defer model.Close()
-	under, ok := benchGrammars[o.grammar]
-	if !ok {
-		return fault.Usagef("bench has the grammars any and hospital, not %q", o.grammar)
-	}
-	tables := under.tables(o.vocab)
-	if tables == nil {
-		return fault.Usagef("a vocabulary of %d has no room for the grammar %s", o.vocab, o.grammar)
-	}
-	grammar, err := engine.NewGrammar(tables)
-	if err != nil {
-		return err
-	}
-	defer grammar.Close()
-	generator, err := engine.NewGenerator(model, grammar, engine.GeneratorOptions{
-		Slots: o.slots, MaxTokens: o.length + 1, Seed: env.Config.Seed, Temperature: 1, TopK: under.topK, TopP: 1,
-		Unmasked: !o.mask, Precision: env.Config.Generate.Precision,
-	})
-	if err != nil {
-		return err
-	}
-	defer generator.Close()
-	if err := generator.Submit(0, math.MaxInt32); err != nil { // more than will ever be begun
-		return err
-	}
-	best, produced := math.Inf(1), 0.0
-	for range 3 {
-		began := time.Now()
-		tokens, err := decodeSteps(ctx, generator, int64(o.length))
-		if err != nil {
-			return err
-		}
-		if seconds := time.Since(began).Seconds(); seconds/float64(tokens) < best {
-			best, produced = seconds/float64(tokens), float64(tokens)
-		}
-	}
-	return a.figure(env, "generate", best*produced, produced*o.flopPerToken(float64(o.length)/2), map[string]any{
-		"shape": o.name(), "slots": o.slots, "length": o.length, "grammar": o.grammar, "mask": o.mask,
-		"precision": env.Config.Generate.Precision, "tokens_per_s": 1 / best,
-	})
-}
-
-// decodeSteps takes so many steps and drops the records; it returns the tokens drawn.
-func decodeSteps(ctx context.Context, g *engine.Generator, steps int64) (tokens int64, err error) {
-	var record engine.Record
-	for steps > 0 {
-		stats, err := g.Run(ctx, steps)
-		if err != nil {
-			return 0, err
-		}
-		tokens, steps = tokens+stats.Tokens, steps-stats.Steps
-		for ok := true; ok; {
-			if ok, err = g.Take(&record); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return tokens, nil
-}
-
-func (a *app) benchGEMM(_ context.Context, env *run.Environment, o *benchOptions) error {
-	device, err := env.Device()
-	if err != nil {
-		return err
-	}
-	w := int64(o.width)
-	for _, s := range []struct{ m, n, k int64 }{
-		{8192, 3 * w, w}, {8192, w, w}, {8192, 4 * w, w}, {8192, w, 4 * w}, {8192, int64(o.vocab), w}, {256, 4 * w, w}, {64, 4 * w, w},
-	} {
-		seconds, flop, err := device.Bench(engine.GEMM, s.m, s.n, s.k, 0, o.repeats)
-		if err != nil {
-			return err
-		}
-		if err := a.figure(env, "gemm", seconds, flop, map[string]any{"shape": fmt.Sprintf("%dx%dx%d", s.m, s.n, s.k)}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (a *app) benchAttention(_ context.Context, env *run.Environment, o *benchOptions) error {
-	device, err := env.Device()
-	if err != nil {
-		return err
-	}
-	for _, op := range []struct {
-		name string
-		op   engine.Operation
-	}{{"attention forward", engine.AttentionForward}, {"attention backward", engine.AttentionBackward}} {
-		tokens, heads, dim := int64(o.batch*o.context), int64(o.heads), o.width/max(o.heads, 1)
-		seconds, flop, err := device.Bench(op.op, tokens, int64(o.context), heads, dim, o.repeats)
-		if err != nil {
-			return err
-		}
-		fields := map[string]any{"shape": fmt.Sprintf("%d heads of %d", heads, dim), "context": o.context, "tokens_per_s": float64(tokens) / seconds}
-		if err := a.figure(env, op.name, seconds, flop, fields); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -2,8 +2,7 @@
 # Trains two small checkpoints (GPT-2 and Llama shape), loads each with transformers, and compares the logits of both sides.
 set -eu
 cd "$(dirname "$0")/../.."
-[ -x .venv-interop/bin/python ] || python3 -m venv .venv-interop
-.venv-interop/bin/python -c 'import torch, transformers, safetensors' 2>/dev/null || .venv-interop/bin/pip install -q -r tests/interop/requirements.txt
+. tests/interop/venv.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bin/synehrgy simulate --patients 60 --seed 3 --out "$work/cohort"
@@ -14,5 +13,5 @@ train: {family: $family, width: 64, layers: 2, heads: 4, kv_heads: $([ $family =
 YAML
   bin/synehrgy train --corpus "$work/corpus" --out "$work/$family" --config "$work/$family.yaml"
   go run ./tests/interop/logits "$work/$family/last" "$work/$family.logits.safetensors"
-  .venv-interop/bin/python tests/interop/compare.py "$work/$family/last" "$work/$family.logits.safetensors"
+  "$interop/bin/python" tests/interop/compare.py "$work/$family/last" "$work/$family.logits.safetensors"
 done
