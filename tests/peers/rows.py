@@ -122,9 +122,13 @@ def against_ourselves(quick):
     def threads(work):
         return ours("2 threads", *work, threads="2"), ours("1 thread", *work, threads="1")
 
+    def crowded(side):
+        return dataclasses.replace(side, label=side.label + " and a busy process", command=["sh", "{here}/crowded.sh", *side.command])
+
     rows = [
         ("threads-train", "train, 8 x 1,024", *threads(train), 1.8, 1.95),
         ("threads-generate", "generate", *threads(decode), 1.8, 1.95),
+        ("crowded", "train, 8 x 1,024, beside a busy process", *map(crowded, threads(train)), 1, None),
         ("mask", "generate under the grammar of records", ours("mask on", *decode, "--grammar", "hospital"),
          ours("mask off", *decode, "--grammar", "hospital", "--mask=false"), 1 / 1.03, 1),
         ("bf16", "train, 8 x 1,024", ours("bf16", *train, "--precision", "bf16"), ours("fp32", *train), None, None),
