@@ -28,6 +28,8 @@ void pack(Exec&, const PackArgs<Real>&);
 template <class Real>
 void linear_forward(Exec&, const LinearForward<Real>&);
 template <class Real>
+void linear_forward_int8(Exec&, const LinearForward<Real>&);
+template <class Real>
 void linear_backward_input(Exec&, const LinearBackwardInput<Real>&);
 template <class Real>
 void linear_backward_weight(Exec&, const LinearBackwardWeight<Real>&);
