@@ -1,6 +1,7 @@
-// Packing, tiling and the epilogue around the register tile (cpu/gemm_block.cpp). A task is up to kRowBlock rows and some panels:
-// the rows' part of x stays in the second level while the panels pass, a panel's part of y until its last term and its epilogue.
-// Where rows of x lie a multiple of 4 KiB apart they would fight for the same few places of the first level, so they are copied.
+// Packing, tiling and the epilogue around the register tile (cpu/gemm_block.cpp). A task is up to kRowBlock rows and some
+// panels: the rows' part of x stays in the second level while the panels pass, a panel's part of y until its last term and
+// its epilogue. Where rows of x lie a multiple of 4 KiB apart they would fight for the same few places of the first level, so
+// they are copied.
 #include "cpu/gemm.h"
 
 #include "cpu/gemm_way.h"

@@ -1,7 +1,7 @@
 // The register tile under every product (cpu/gemm.h): y[r,j] (+)= sum_k x(r,k) w(k,j) for at most kTileRows x kTileColumns
-// elements, one chain of fused multiply-adds each. A step of k loads two vectors of w, broadcasts an element of x for each row
-// and does two multiply-adds with it: 16 loads for 28 multiply-adds (AVX-512), 8 for 12 (AVX2).
-// Memory traffic: w is read once per row tile, from the caches; x once per panel of columns; y once, twice where it is added to.
+// elements, one chain of fused multiply-adds each. A step of k loads two vectors of w, broadcasts an element of x for each
+// row and does two multiply-adds with it: 16 loads for 28 multiply-adds (AVX-512), 8 for 12 (AVX2). Memory traffic: w is read
+// once per row tile, from the caches; x once per panel of columns; y once, twice where it is added to.
 #include "cpu/gemm.h"
 #include "cpu/gemm_tile.h"
 #include "cpu/gemm_way.h"
@@ -24,7 +24,8 @@ SYN_SIMD Vec load_column(const float* p, bool last, Part part) {
   return last ? load(p, part) : load(p);
 }
 
-// What a word of x and a word of w add to a sum: a product, or in bf16 two, first that of the odd term, then that of the even one.
+// What a word of x and a word of w add to a sum: a product, or in bf16 two, first that of the odd term, then that of the even
+// one.
 struct Product {
   SYN_SIMD Vec add(Vec sum, Vec x, Vec w) { return fma(x, w, sum); }
 };
@@ -38,20 +39,18 @@ struct ProductsOfPair {
 };
 #endif
 
-// kRows rows by kVectors vectors, of which the last is Whole or a Mask. The rows of x are reached from one pointer for five, so
-// that pointers and strides fit the general registers; the empty asm keeps the compiler from making one pointer for each.
+// kRows rows by kVectors vectors, of which the last is Whole or a Mask. The rows of x are reached from one pointer for five,
+// so that pointers and strides fit the general registers; the empty asm keeps the compiler from making one pointer for each.
 template <class Term, int kRows, int kVectors, class Part>
 void tile(const GemmBlock& t) {
   constexpr int kBases = (kRows + 4) / 5;
   const Part part = lanes_of(Part(), t.n - (kVectors - 1) * kLanes);
-  float* const y = t.y;
-  const int64_t y_row = t.y_row;
   Vec sum[kRows][kVectors];
 #pragma GCC unroll 28
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v)
-      sum[r][v] = t.add ? load_column(y + r * y_row + v * kLanes, v + 1 == kVectors, part) : zero();
+      sum[r][v] = t.add ? load_column(t.y + r * t.y_row + v * kLanes, v + 1 == kVectors, part) : zero();
 
   const int64_t row = t.x_row, row3 = 3 * row, x_k = t.x_k, w_k = t.w_k;
   const int64_t ahead = w_k == kTileColumns ? kAhead * w_k : 0;
@@ -83,7 +82,7 @@ void tile(const GemmBlock& t) {
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      float* to = y + r * y_row + v * kLanes;
+      float* to = t.y + r * t.y_row + v * kLanes;  // read again: y has no register in the loop
       if (v + 1 == kVectors) {
         store(to, part, sum[r][v]);
       } else {
@@ -116,8 +115,8 @@ template <class Term>
 constexpr Tiles kTiles[kTileVectors][2] = {{tiles<Term, 1, Mask>(), tiles<Term, 1, Whole>()},
                                            {tiles<Term, 2, Mask>(), tiles<Term, 2, Whole>()}};
 
-// The tiles of `vectors` vectors of columns, or fewer at the end. Rows outside: what they need of x is read once, and a block as
-// wide as a head leaves w in the first level. They are of nearly equal height, as low ones are slow.
+// The tiles of `vectors` vectors of columns, or fewer at the end. Rows outside: what they need of x is read once, and a block
+// as wide as a head leaves w in the first level. They are of nearly equal height, as low ones are slow.
 template <class Term>
 void tiles_of(const GemmBlock& a, int32_t vectors) {
   const int32_t width = vectors * kLanes, count = pieces(a.rows, tile_rows(vectors));

@@ -1,15 +1,14 @@
 // Gradients of weights (cpu/gemm.h): g[p,q] += sum_r a[r,p] b[r,q]. A task is a piece of g. It takes the rows in steps of
-// kTileDepth words, copies its columns of b into panels as wide as a register tile, then for one tile's columns of a after the other
-// copies those and adds to g, so that the innermost loop walks through memory in order. Each element's chain over the rows goes
-// on from step to step, in the order of the rows.
-// Memory traffic: b once per piece of columns of a, a once per kOuterQ columns of b, g read and written once per step; the copy
-// of b stays in the second level, that of a in the first.
+// kTileDepth words, copies its columns of b into panels as wide as a register tile, then for one tile's columns of a after
+// the other copies those and adds to g, so that the innermost loop walks through memory in order. Each element's chain over
+// the rows goes on from step to step, in the order of the rows.
+// Memory traffic: b once per piece of columns of a, a once per kOuterQ columns of b, g read and written once per step; the copy of b stays in the second level, that of a in the first.
 #include "cpu/gemm_way.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
-constexpr int32_t kOuterQ = kLanes == 16 ? 384 : 192;        // 576 KiB or 288 KiB of b
+constexpr int32_t kOuterQ = kLanes == 16 ? 384 : 192;         // 576 KiB or 288 KiB of b
 constexpr int32_t kPanel = kTileColumns * kTileDepth + 16;  // panels a power of two apart would share their cache sets
 constexpr int32_t kFairTiles = 20;                           // tiles of a in a piece that make up for its copy of b
 

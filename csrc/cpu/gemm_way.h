@@ -1,7 +1,7 @@
 // The three ways of a product: how a precision's operands are stored, and what sums them. Operands lie in words of 32 bits.
 //   Plain     fp32: a word is a term
-//   Emulated  bf16 on any machine: a word is a term as float, rounded to bf16; pairs of terms are swapped, as the instruction below
-//             adds the odd one first; sums and operands below 2^-126 are flushed to zero
+//   Emulated  bf16 on any machine: a word is a term as float, rounded to bf16; pairs of terms are swapped, as the instruction
+//             below adds the odd one first; sums and operands below 2^-126 are flushed to zero
 //   Native    bf16 by vdpbf16ps: a word is a pair of terms, the even one in its lower half
 // The last two give the same bits; where the number of terms is odd, both add a term of zeros.
 #ifndef SYN_CPU_GEMM_WAY_H

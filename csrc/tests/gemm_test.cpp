@@ -1,5 +1,5 @@
-// Products of the CPU backend (cpu/gemm.h): every element is one chain of fused multiply-adds, so a naive loop of std::fma says
-// every bit, whatever the instruction set, the tile, the batch and the number of threads.
+// Products of the CPU backend (cpu/gemm.h): every element is one chain of fused multiply-adds, so a naive loop of std::fma
+// says every bit, whatever the instruction set, the tile, the batch and the number of threads.
 #include <cmath>
 
 #include "tests/op_check.h"
@@ -131,8 +131,8 @@ TEST(Gemm, infinities_and_nan_in_bf16_come_through) {
     Pool pool(1);
     Numbers packed(size(packed_size(isa, s.n, s.k))), y(size(s.rows * s.n));
     pack(isa, pool, w, s.n, s.k, packed.data(), Precision::kBf16);
-    gemm_run(pool, typename decltype(isa)::Run{x.data(), packed.data(), y.data(), nullptr, nullptr, s.rows, s.n, s.k, s.ldx, s.n,
-                                               Precision::kBf16});
+    using Run = typename decltype(isa)::Run;
+    gemm_run(pool, Run{x.data(), packed.data(), y.data(), nullptr, nullptr, s.rows, s.n, s.k, s.ldx, s.n, Precision::kBf16});
     for (int32_t j = 0; j < s.n; ++j) {
       EXPECT_EQ(y[size(j)], INFINITY);
       EXPECT_TRUE(std::isnan(y[size(s.n + j)]));
@@ -148,8 +148,10 @@ TEST(Gemm, gradient_bits_do_not_depend_on_where_the_rows_are_cut) {
   for (const Precision precision : {Precision::kFp32, Precision::kBf16})
     for (const auto& s : shapes) {
       SCOPED_TRACE(testing::Message() << s.rows << " x " << s.p << " x " << s.q);
-      const Numbers a = numbers<float>(int64_t{s.rows} * s.p, 1), b = numbers<float>(int64_t{s.rows} * s.q, 2);
-      const Numbers before = numbers<float>(int64_t{s.p} * s.q, 3);
+      Numbers a = numbers<float>(int64_t{s.rows} * s.p, 1), before = numbers<float>(int64_t{s.p} * s.q, 3);
+      const Numbers b = numbers<float>(int64_t{s.rows} * s.q, 2);
+      for (int32_t r = 0; r < s.rows; ++r) a[size(int64_t{r} * s.p)] = 0;  // adds nothing to what is there already
+      for (int32_t j = 0; j < s.q; ++j) before[size(j)] = j % 2 ? 1e-40f : -1e-40f;
       Numbers expected = before;
       for (int32_t i = 0; i < s.p; ++i)
         for (int32_t j = 0; j < s.q; ++j) {
@@ -166,8 +168,8 @@ TEST(Gemm, gradient_bits_do_not_depend_on_where_the_rows_are_cut) {
             Numbers g = before;
             using Outer = typename decltype(isa)::Outer;
             gemm_outer(pool, Outer{a.data(), b.data(), g.data(), cut, s.p, s.q, precision});
-            gemm_outer(pool, Outer{a.data() + int64_t{cut} * s.p, b.data() + int64_t{cut} * s.q, g.data(), s.rows - cut, s.p, s.q,
-                                   precision});
+            const float *rest_a = a.data() + int64_t{cut} * s.p, *rest_b = b.data() + int64_t{cut} * s.q;
+            gemm_outer(pool, Outer{rest_a, rest_b, g.data(), s.rows - cut, s.p, s.q, precision});
             EXPECT_TRUE(same_bits(g, expected)) << threads << " threads, cut at " << cut;
           }
       });
