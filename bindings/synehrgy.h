@@ -8,8 +8,8 @@
  *   - A struct begins with its size, set by its _init function or by the caller; another size than this header's is
  *     SYN_ABI_MISMATCH. Fields are only appended, with a new minor version, which then takes the earlier sizes as well.
  *   - Arrays are borrowed for the duration of the call. Counts are in elements. No callback, no signal. Two variables of the
- *     environment are read: SYNEHRGY_THREADS (where a device asks for 0 threads) and SYNEHRGY_ISA (avx512, avx2 or none: holds
- *     the kernels down to that). OMP_WAIT_POLICY is set to passive, unless it is set, before XGBoost is opened.
+ *     environment are read: SYNEHRGY_THREADS (where a device asks for 0 threads) and SYNEHRGY_ISA (avx512_bf16, avx512, avx2
+ *     or none: takes the kernels for that). OMP_WAIT_POLICY is set to passive, unless it is set, before XGBoost is opened.
  *   - A call that runs long polls the cancel flag of its handle and returns SYN_CANCELLED, leaving the handle usable.
  */
 #ifndef SYNEHRGY_H

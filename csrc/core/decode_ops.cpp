@@ -14,7 +14,7 @@ const DecodeOps<double>& decode_ops(const Device& device) {
 template <>
 const DecodeOps<float>& decode_ops(const Device& device) {
   if (device.backend != SYN_BACKEND_CPU) fail(SYN_INTERNAL, "single precision decoding exists on the CPU backend only");
-  return device.isa == Isa::kAvx512 ? cpu::avx512::decode_table() : cpu::avx2::decode_table();
+  return device.isa >= Isa::kAvx512 ? cpu::avx512::decode_table() : cpu::avx2::decode_table();
 }
 
 }  // namespace syn

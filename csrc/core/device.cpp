@@ -41,7 +41,7 @@ const Ops<double>& Device::ops<double>() const {
 template <>
 const Ops<float>& Device::ops<float>() const {
   if (backend != SYN_BACKEND_CPU) fail(SYN_INTERNAL, "single precision ops exist on the CPU backend only");
-  return isa == Isa::kAvx512 ? cpu::avx512::table() : cpu::avx2::table();
+  return isa >= Isa::kAvx512 ? cpu::avx512::table() : cpu::avx2::table();
 }
 
 }  // namespace syn

@@ -21,19 +21,20 @@ Isa widest() {
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  return avx512 ? Isa::kAvx512 : avx2 ? Isa::kAvx2 : Isa::kNone;
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16");
+  return bf16 ? Isa::kAvx512Bf16 : avx512 ? Isa::kAvx512 : avx2 ? Isa::kAvx2 : Isa::kNone;
 }
 
 Isa chosen() {
   const Isa widest_here = widest();
   const char* asked = std::getenv("SYNEHRGY_ISA");
-  if (!asked || !*asked) return widest_here;
-  for (const Isa isa : {Isa::kNone, Isa::kAvx2, Isa::kAvx512}) {
+  if (!asked || !*asked) return widest_here == Isa::kAvx512Bf16 && !__builtin_cpu_is("amd") ? Isa::kAvx512 : widest_here;
+  for (const Isa isa : {Isa::kNone, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     if (std::strcmp(asked, isa_name(isa)) != 0) continue;
     if (isa <= widest_here) return isa;
     fail(SYN_UNSUPPORTED, "SYNEHRGY_ISA asks for %s, which this CPU lacks", asked);
   }
-  fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_ISA is none of avx512, avx2 and none");
+  fail(SYN_INVALID_ARGUMENT, "SYNEHRGY_ISA is none of avx512_bf16, avx512, avx2 and none");
 }
 
 // CPUs that the container may use, from "quota period" in microseconds; infinite where there is no limit.
@@ -57,6 +58,7 @@ const char* isa_name(Isa isa) {
   switch (isa) {
     case Isa::kAvx2: return "avx2";
     case Isa::kAvx512: return "avx512";
+    case Isa::kAvx512Bf16: return "avx512_bf16";
     case Isa::kNone: break;
   }
   return "none";

@@ -1,10 +1,10 @@
-// Packing, tiling and the epilogue around the register tile (cpu/gemm_block.cpp). A task is up to kRowBlock rows and some panels:
-// the rows' part of x stays in the second level while the panels pass, a panel's part of y until its last term and its epilogue.
-// Where rows of x lie a multiple of 4 KiB apart they would fight for the same few places of the first level, so they are copied.
+// Packing, tiling and the epilogue around the register tile (cpu/gemm_block.cpp). A task is up to kRowBlock rows and some
+// panels: the rows' part of x stays in the second level while the panels pass, a panel's part of y until its last term and
+// its epilogue. Where rows of x lie a multiple of 4 KiB apart they would fight for the same few places of the first level, so
+// they are copied.
 #include "cpu/gemm.h"
 
-#include "cpu/elementwise.h"
-#include "cpu/gemm_tile.h"
+#include "cpu/gemm_way.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
@@ -16,18 +16,23 @@ constexpr int64_t kAliasing = 1024;               // floats
 
 }  // namespace
 
-int64_t gemm_packed_size(int32_t n, int32_t k) { return int64_t{pieces(n, kTileColumns)} * kTileColumns * k; }
+int64_t gemm_packed_size(int32_t n, int32_t k) { return int64_t{pieces(n, kTileColumns)} * kTileColumns * even(k); }
 
 void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, int32_t n, int32_t k, float* packed,
                Precision precision) {
-  pool.each(pieces(n, kTileColumns), [&](int64_t panel, int) {
-    const int32_t n0 = static_cast<int32_t>(panel) * kTileColumns, width = least(kTileColumns, n - n0);
-    float* to = packed + panel * kTileColumns * k;
-    for (int32_t i = 0; i < k; ++i, to += kTileColumns) {
-      const float* from = w + n0 * stride_n + i * stride_k;
-      for (int32_t j = 0; j < width; ++j) to[j] = rounded_to(precision, from[j * stride_n]);
-      for (int32_t j = width; j < kTileColumns; ++j) to[j] = 0;
-    }
+  by_way(precision, [&](auto way) {
+    using Way = decltype(way);
+    const int32_t terms = Way::words(k) * Way::kTerms;
+    pool.each(pieces(n, kTileColumns), [&](int64_t panel, int) {
+      const int32_t n0 = static_cast<int32_t>(panel) * kTileColumns, width = least(kTileColumns, n - n0);
+      float* const to = packed + panel * kTileColumns * Way::words(k);
+      for (int32_t i = 0; i < terms; ++i) {
+        const float* from = w + n0 * stride_n + i * stride_k;
+        const int32_t there = i < k ? width : 0;
+        for (int32_t j = 0; j < there; ++j) Way::put(to, i, j, from[j * stride_n]);
+        for (int32_t j = there; j < kTileColumns; ++j) Way::put(to, i, j, 0);
+      }
+    });
   });
 }
 
@@ -50,35 +55,40 @@ void finish(const GemmRun& a, const Part& part, int32_t n0, int32_t n) {
   });
 }
 
-// The terms [k0, k0 + k) of a panel; x points at the first of them, its rows ldx apart.
+// The terms [k0, k0 + k) of a panel; x points at the first of them, its rows ldx words apart.
+template <class Way>
 void panel_terms(const GemmRun& a, const Part& part, int32_t panel, int32_t k0, int32_t k, const float* x, int64_t ldx) {
   const int32_t n0 = panel * kTileColumns, n = least(kTileColumns, a.n - n0);
-  const float* w = a.packed + int64_t{n0} * a.k + int64_t{k0} * kTileColumns;
-  gemm_block({x, ldx, 1, w, kTileColumns, a.y + part.row * a.ldy + n0, a.ldy, part.rows, n, k, k0 > 0});
+  const float* w = a.packed + int64_t{n0} * Way::words(a.k) + int64_t{k0 / Way::kTerms} * kTileColumns;
+  {
+    [[maybe_unused]] const typename Way::Mode mode;
+    Way::block({x, ldx, 1, w, kTileColumns, a.y + part.row * a.ldy + n0, a.ldy, part.rows, n, Way::words(k), k0 > 0});
+  }
   if (k0 + k == a.k) finish(a, part, n0, n);
 }
 
 void run_in_place(const GemmRun& a, const Part& part) {
   for (int32_t panel = part.begin; panel < part.end; ++panel)
     for (int32_t k0 = 0; k0 < a.k; k0 += kTileDepth)
-      panel_terms(a, part, panel, k0, least(kTileDepth, a.k - k0), a.x + part.row * a.ldx + k0, a.ldx);
+      panel_terms<Plain>(a, part, panel, k0, least(kTileDepth, a.k - k0), a.x + part.row * a.ldx + k0, a.ldx);
 }
 
+template <class Way>
 void run_copied(const GemmRun& a, const Part& part) {
   alignas(64) float x[kCopyRows * kCopyStride];
-  for (int32_t k0 = 0; k0 < a.k; k0 += kTileDepth) {
-    const int32_t k = least(kTileDepth, a.k - k0);
-    for (int32_t r = 0; r < part.rows; ++r) {
-      const float* from = a.x + (part.row + r) * a.ldx + k0;
-      each_vector(k, [&](int64_t i, auto lanes) { store(x + r * kCopyStride + i, lanes, load(from + i, lanes)); });
-    }
-    for (int32_t panel = part.begin; panel < part.end; ++panel) panel_terms(a, part, panel, k0, k, x, kCopyStride);
+  for (int32_t k0 = 0; k0 < a.k; k0 += kTileDepth * Way::kTerms) {
+    const int32_t k = least(kTileDepth * Way::kTerms, a.k - k0);
+    for (int32_t r = 0; r < part.rows; ++r) Way::copy_row(a.x + (part.row + r) * a.ldx + k0, k, x + r * kCopyStride);
+    for (int32_t panel = part.begin; panel < part.end; ++panel) panel_terms<Way>(a, part, panel, k0, k, x, kCopyStride);
   }
 }
 
-bool copied(const GemmRun& a) { return a.ldx % kAliasing == 0; }
+bool copied(const GemmRun& a) { return a.precision == Precision::kBf16 || a.ldx % kAliasing == 0; }
 int32_t height_of(const GemmRun& a) { return copied(a) ? kCopyRows : kRowBlock; }
-void run_part(const GemmRun& a, const Part& part) { copied(a) ? run_copied(a, part) : run_in_place(a, part); }
+void run_part(const GemmRun& a, const Part& part) {
+  if (!copied(a)) return run_in_place(a, part);
+  by_way(a.precision, [&](auto way) { run_copied<decltype(way)>(a, part); });
+}
 
 }  // namespace
 

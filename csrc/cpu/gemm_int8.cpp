@@ -2,8 +2,8 @@
 //   dots    vpdpbusd adds four products of an unsigned and a signed byte: x is stored as q + 128, and sums begin at
 //           -128 sum_k qw[n,k], which takes the surplus away again (modulo 2^32, so exactly)
 //   pairs   bytes of W widened to 16 bits, then vpmaddwd: sums of two products, exact in 32 bits
-// W packed: panels [k / 4][kTileColumns][4] of bytes, then the scales of its rows, then -128 times their sums. A task quantises up
-// to kRows rows of x, then passes the panels of its group by them.
+// W packed: panels [k / 4][kTileColumns][4] of bytes, then the scales of its rows, then -128 times their sums. A task
+// quantises up to kRows rows of x, then passes the panels of its group by them.
 #include "cpu/gemm_int8.h"
 
 #include "core/machine.h"

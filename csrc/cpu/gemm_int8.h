@@ -1,7 +1,7 @@
-// Products of 8-bit integers, for decoding: y[r,n] = float(sum_k qx[r,k] qw[n,k]) * (sx[r] * sw[n]) + b[n], where W has a scale for
-// each row n, chosen when it is packed, and x one for each row r, chosen when it is used (math/int8.h). The sums are integers and
-// exact, so the bits depend on nothing but the row and W. A row of x or of W with an infinity or a NaN gives NaN.
-// Memory traffic: W once per block of rows, at a byte a number; x once per group of panels.
+// Products of 8-bit integers, for decoding: y[r,n] = float(sum_k qx[r,k] qw[n,k]) * (sx[r] * sw[n]) + b[n], where W has a
+// scale for each row n, chosen when it is packed, and x one for each row r, chosen when it is used (math/int8.h). The sums
+// are integers and exact, so the bits depend on nothing but the row and W. A row of x or of W with an infinity or a NaN gives
+// NaN. Memory traffic: W once per block of rows, at a byte a number; x once per group of panels.
 #ifndef SYN_CPU_GEMM_INT8_H
 #define SYN_CPU_GEMM_INT8_H
 

@@ -11,8 +11,8 @@ constexpr int32_t kTileVectors = 2;
 constexpr int32_t kTileColumns = kTileVectors * kLanes;
 constexpr int32_t kTileRows = kLanes == 16 ? 14 : 6;
 
-// Terms that a tile sums before the next tile has its turn. A panel of w as deep as this (48 KiB with AVX-512, 24 KiB with AVX2)
-// stays in the caches while the rows of a block pass.
+// Terms that a tile sums before the next tile has its turn. A panel of w as deep as this (48 KiB with AVX-512, 24 KiB with
+// AVX2) stays in the caches while the rows of a block pass.
 constexpr int32_t kTileDepth = 384;
 
 SYN_SIMD int32_t least(int32_t a, int32_t b) { return a < b ? a : b; }

@@ -27,18 +27,20 @@ void linear_forward(Exec& exec, const LinearForward<float>& a) {
   float* gelu = a.activation == Activation::kGelu ? a.activated : nullptr;
   if (a.w.precision == Precision::kInt8)
     return int8_run(exec.pool, {a.x, a.w.packed, a.y, a.bias, gelu, a.rows, a.w.out, a.w.in, a.w.in, a.w.out});
-  gemm_run(exec.pool, {a.x, a.w.packed, a.y, a.bias, gelu, a.rows, a.w.out, a.w.in, a.w.in, a.w.out, a.result});
+  gemm_run(exec.pool, {a.x, a.w.packed, a.y, a.bias, gelu, a.rows, a.w.out, a.w.in, a.w.in, a.w.out, a.w.precision,
+                       a.result});
 }
 
 void linear_backward_input(Exec& exec, const LinearBackwardInput<float>& a) {
-  gemm_run(exec.pool, {a.dy, a.w.packed_t, a.dx, nullptr, nullptr, a.rows, a.w.in, a.w.out, a.w.out, a.w.in, a.result});
+  gemm_run(exec.pool, {a.dy, a.w.packed_t, a.dx, nullptr, nullptr, a.rows, a.w.in, a.w.out, a.w.out, a.w.in, a.w.precision,
+                       a.result});
 }
 
 void linear_backward_weight(Exec& exec, const LinearBackwardWeight<float>& a) {
   if (a.in_out) {
-    gemm_outer(exec.pool, {a.x, a.dy, a.dw, a.rows, a.in, a.out});
+    gemm_outer(exec.pool, {a.x, a.dy, a.dw, a.rows, a.in, a.out, a.precision});
   } else {
-    gemm_outer(exec.pool, {a.dy, a.x, a.dw, a.rows, a.out, a.in});
+    gemm_outer(exec.pool, {a.dy, a.x, a.dw, a.rows, a.out, a.in, a.precision});
   }
 }
 

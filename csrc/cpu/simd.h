@@ -41,6 +41,7 @@ SYN_SIMD Mask at_least(IntVec words, uint32_t threshold) {  // of 32 bits each
 SYN_SIMD Mask unordered(Vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 SYN_SIMD Vec ceiling(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 SYN_SIMD Mask below(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+SYN_SIMD Vec swap_pairs(Vec a) { return _mm512_permute_ps(a, 0xB1); }  // lanes 1, 0, 3, 2, …
 SYN_SIMD Vec round_bf16(Vec x) {  // the bits of round_bf16(float) of ops/precision.h
   const IntVec bits = _mm512_castps_si512(x), magnitude = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
   const IntVec odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
@@ -86,6 +87,7 @@ SYN_SIMD Mask at_least(IntVec words, uint32_t threshold) {
 SYN_SIMD Mask unordered(Vec a) { return _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)); }
 SYN_SIMD Vec ceiling(Vec a) { return _mm256_round_ps(a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 SYN_SIMD Mask below(Vec a, Vec b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
+SYN_SIMD Vec swap_pairs(Vec a) { return _mm256_permute_ps(a, 0xB1); }
 SYN_SIMD Vec round_bf16(Vec x) {  // the bits of round_bf16(float) of ops/precision.h
   const IntVec bits = _mm256_castps_si256(x), magnitude = _mm256_and_si256(bits, _mm256_set1_epi32(0x7FFFFFFF));
   const IntVec odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));

@@ -62,15 +62,16 @@ void xent(Exec& exec, const XentArgs<float>& a) {
     exec.poll();
     const int32_t rows = a.rows - begin < kXentRows ? a.rows - begin : kXentRows;
     const float* x = a.x + int64_t{begin} * width;
-    gemm_run(exec.pool, {x, a.w.packed, a.logits, nullptr, nullptr, rows, vocab, width, width, vocab});
+    gemm_run(exec.pool, {x, a.w.packed, a.logits, nullptr, nullptr, rows, vocab, width, width, vocab, a.w.precision});
     exec.pool.each((rows + kRows - 1) / kRows, [&](int64_t task, int) {
       for (int32_t r = static_cast<int32_t>(task) * kRows; r < rows && r < static_cast<int32_t>(task + 1) * kRows; ++r)
         a.nll[begin + r] = classify(a, begin + r, a.logits + int64_t{r} * vocab);
     });
     if (a.dx)
       gemm_run(exec.pool,
-               {a.logits, a.w.packed_t, a.dx + int64_t{begin} * width, nullptr, nullptr, rows, width, vocab, vocab, width});
-    if (a.dw) gemm_outer(exec.pool, {a.logits, x, a.dw, rows, vocab, width});
+               {a.logits, a.w.packed_t, a.dx + int64_t{begin} * width, nullptr, nullptr, rows, width, vocab, vocab, width,
+                a.w.precision});
+    if (a.dw) gemm_outer(exec.pool, {a.logits, x, a.dw, rows, vocab, width, a.w.precision});
   }
 }
 

@@ -1,6 +1,6 @@
-// Numbers as 8-bit integers with one scale for a row: q = round(x 127 / m), m the largest magnitude of the row, x ~ q m / 127.
-// Rounding is to nearest even, so q lies in [-127, 127]. Rows of nothing but numbers below 2^-100 are rows of zeros; a row with an
-// infinity or a NaN has no integers and the scale NaN, which makes NaN of every result it has a part in.
+// Numbers as 8-bit integers with one scale for a row: q = round(x 127 / m), m the largest magnitude of the row, x ~ q m /
+// 127. Rounding is to nearest even, so q lies in [-127, 127]. Rows of nothing but numbers below 2^-100 are rows of zeros; a
+// row with an infinity or a NaN has no integers and the scale NaN, which makes NaN of every result it has a part in.
 #ifndef SYN_MATH_INT8_H
 #define SYN_MATH_INT8_H
 

@@ -1,4 +1,5 @@
-// Integer products (cpu/gemm_int8.h): every instruction set, with and without the dot instruction, gives the bits of the plain loop.
+// Integer products (cpu/gemm_int8.h): every instruction set, with and without the dot instruction, gives the bits of the
+// plain loop.
 #include <cmath>
 
 #include "ref/ops.h"

@@ -30,7 +30,7 @@ std::vector<Sampler> samplers(int32_t vocab) {
   const std::vector<std::byte> scratch(sample_scratch_bytes(vocab) + 64);
   std::vector<Sampler> out = {{ref::decode_table().sample, scratch}};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) out.push_back({cpu::avx2::decode_table().sample, scratch});
-  if (machine_isa() == Isa::kAvx512) out.push_back({cpu::avx512::decode_table().sample, scratch});
+  if (machine_isa() >= Isa::kAvx512) out.push_back({cpu::avx512::decode_table().sample, scratch});
   return out;
 }
 
