@@ -235,8 +235,7 @@ void run_part(const Int8Run& a, const Part& part) {
                             reinterpret_cast<const int32_t*>(base + at.starts) + n0, a.bias ? a.bias + n0 : nullptr, y, a.ldy,
                             at.groups, n});
       if (a.gelu)
-        for (int32_t j = 0; j < tall; ++j)
-          gelu_row(y + j * a.ldy, a.gelu + (part.row + r + j) * a.ldy + n0, n, [](Vec v) { return v; });
+        for (int32_t j = 0; j < tall; ++j) gelu_row(y + j * a.ldy, a.gelu + (part.row + r + j) * a.ldy + n0, n, AsItIs());
     }
   }
 }
