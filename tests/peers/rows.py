@@ -86,7 +86,7 @@ def sizes(quick, context, batch, steps):
 
 def against_peers(quick):
     """The rows of the table: what a user would run instead."""
-    short, long = sizes(quick, 1024, 8, 6), sizes(quick, 4096, 2, 6)
+    short, long = sizes(quick, 1024, 8, 3), sizes(quick, 4096, 2, 3)
     length = 16 if quick else 256
     decode = ["generate", "--length", str(length)]
     slots = [8, 16] if quick else [64, 256]
