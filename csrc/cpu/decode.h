@@ -4,6 +4,7 @@
 
 #include "cpu/isa.h"
 #include "ops/attention_decode.h"
+#include "ops/exec.h"
 #include "ops/head_sample.h"
 #include "ops/nearest.h"
 

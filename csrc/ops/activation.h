@@ -5,7 +5,6 @@
 #ifndef SYN_OPS_ACTIVATION_H
 #define SYN_OPS_ACTIVATION_H
 
-#include "ops/exec.h"
 #include "ops/precision.h"
 
 namespace syn {

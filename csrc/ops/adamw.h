@@ -4,7 +4,7 @@
 #ifndef SYN_OPS_ADAMW_H
 #define SYN_OPS_ADAMW_H
 
-#include "ops/exec.h"
+#include <cstdint>
 
 namespace syn {
 

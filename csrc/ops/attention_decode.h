@@ -13,8 +13,6 @@
 
 #include <cstdint>
 
-#include "ops/exec.h"
-
 namespace syn {
 
 constexpr int32_t kKeyBlock = 16;

@@ -4,6 +4,7 @@
 #define SYN_OPS_DECODE_TABLE_H
 
 #include "ops/attention_decode.h"
+#include "ops/exec.h"
 #include "ops/head_sample.h"
 #include "ops/nearest.h"
 

@@ -10,7 +10,6 @@
 #include <cstdint>
 
 #include "math/philox.h"
-#include "ops/exec.h"
 
 namespace syn {
 

@@ -3,7 +3,7 @@
 #ifndef SYN_OPS_GRAD_NORM_H
 #define SYN_OPS_GRAD_NORM_H
 
-#include "ops/exec.h"
+#include <cstdint>
 
 namespace syn {
 

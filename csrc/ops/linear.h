@@ -9,7 +9,6 @@
 #ifndef SYN_OPS_LINEAR_H
 #define SYN_OPS_LINEAR_H
 
-#include "ops/exec.h"
 #include "ops/precision.h"
 
 namespace syn {

@@ -8,8 +8,6 @@
 
 #include <cstdint>
 
-#include "ops/exec.h"
-
 namespace syn {
 
 struct NearestArgs {

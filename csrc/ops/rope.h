@@ -5,7 +5,6 @@
 #ifndef SYN_OPS_ROPE_H
 #define SYN_OPS_ROPE_H
 
-#include "ops/exec.h"
 #include "ops/precision.h"
 #include "ops/segments.h"
 

@@ -8,6 +8,7 @@
 #include "ops/attention.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
+#include "ops/exec.h"
 #include "ops/grad_norm.h"
 #include "ops/linear.h"
 #include "ops/norm.h"

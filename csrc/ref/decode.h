@@ -3,6 +3,7 @@
 #define SYN_REF_DECODE_H
 
 #include "ops/attention_decode.h"
+#include "ops/exec.h"
 #include "ops/head_sample.h"
 #include "ops/nearest.h"
 
