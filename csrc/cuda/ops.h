@@ -1,0 +1,230 @@
+// The ops of the CUDA backend: launchers, one file each, with the names and the meaning of csrc/ops. This header knows no CUDA.
+//
+// Pointers are of device memory; a launcher queues its kernels on the stream and returns a CUDA error code, 0 when all is well
+// and kInvalid for sizes that the kernels do not take (then nothing was queued). Nothing is allocated. Widths are multiples of 4,
+// rows of bf16 begin at multiples of 16 bytes.
+//
+// Precision is that of ops/precision.h: what it rounds is stored as bf16, everything else as float. Determinism: sums run in an
+// order that depends on the shape alone, never on the schedule, the number of multiprocessors or other rows.
+#ifndef SYN_CUDA_OPS_H
+#define SYN_CUDA_OPS_H
+
+#include "ops/adamw.h"
+#include "ops/dropout.h"
+#include "ops/embedding.h"
+#include "ops/grad_norm.h"
+#include "ops/norm.h"
+#include "ops/precision.h"
+#include "ops/sample.h"
+#include "ops/segments.h"
+#include "ops/xent.h"
+
+struct CUstream_st;
+
+namespace syn::cuda {
+
+using Stream = CUstream_st*;
+
+constexpr int kInvalid = 1;  // cudaErrorInvalidValue
+
+struct bf16 {
+  uint16_t bits;
+};
+
+// What one op stores for a later one: bf16 under Precision::kBf16, else float.
+struct Tensor {
+  void* data;
+  Precision precision;
+};
+
+struct NormForward {
+  const float* x;       // [rows, width]
+  const float* branch;  // [rows, width] or null
+  float* sum;           // [rows, width]; unused without a branch; may be x
+  const float* weight;  // [width]
+  const float* bias;    // [width], or null: RMSNorm
+  Tensor y;             // [rows, width]
+  float* mean;          // [rows], LayerNorm; null: not wanted
+  float* rstd;          // [rows]; null: not wanted
+  int32_t rows, width;
+  float eps;
+  Dropout drop;  // of the branch
+};
+
+struct NormBackward {
+  const float* dy;      // [rows, width]
+  const float* s;       // [rows, width]
+  const float* weight;  // [width]
+  const float* mean;    // [rows], or null: RMSNorm
+  const float* rstd;    // [rows]
+  float* ds;            // [rows, width], added to
+  Tensor dbranch;       // [rows, width] dropout(ds); data may be null
+  float* dweight;       // [width], added to
+  float* dbias;         // [width], added to, or null: RMSNorm
+  float* partial;       // [norm_partial(rows, width)] workspace
+  int32_t rows, width;
+  Dropout drop;
+};
+
+using EmbeddingForward = syn::EmbeddingForward<float>;
+
+struct EmbeddingBackward {
+  const float* dout;  // [rows, width]
+  RowIndex index;
+  float* dtable;   // [ids, width], added to
+  float* partial;  // [embedding_partial(rows, width)] workspace
+  int32_t rows, width;
+};
+inline int64_t embedding_partial(int64_t rows, int64_t width) { return (rows + kEmbeddingPiece - 1) / kEmbeddingPiece * width; }
+
+struct GeluForward {
+  Tensor x, y;  // [count], y may be x where both have one precision
+  int64_t count;
+};
+struct GeluBackward {
+  Tensor x;         // [count]
+  const float* dy;  // [count]
+  Tensor dx;        // [count], may be x where both have one precision
+  int64_t count;
+};
+struct SwigluForward {
+  Tensor gate_up;  // [rows, 2 ffn]: gate, then up
+  Tensor y;        // [rows, ffn]
+  int32_t rows, ffn;
+};
+struct SwigluBackward {
+  Tensor gate_up;   // [rows, 2 ffn]
+  const float* dy;  // [rows, ffn]
+  Tensor dgate_up;  // [rows, 2 ffn], may be gate_up where both have one precision
+  int32_t rows, ffn;
+};
+
+// Gradient of a bias, for a range of columns (ops/linear.h).
+struct BiasBackward {
+  Tensor dy;       // [rows, stride], at the first column of the range
+  float* dbias;    // [columns], added to
+  float* partial;  // [bias_partial(rows, columns)] workspace
+  int64_t stride;  // a multiple of 4, as columns
+  int32_t rows, columns;
+};
+constexpr int32_t kBiasRows = 256;
+inline int64_t bias_partial(int64_t rows, int64_t columns) { return (rows + kBiasRows - 1) / kBiasRows * columns; }
+
+// Turns the first heads of each row and copies the rest of it, all of them rounded as y is stored.
+struct Rope {
+  const float* x;           // [rows, stride]
+  Tensor y;                 // [rows, stride], may be x where it is float
+  int64_t stride;           // elements between rows, a multiple of 4
+  const int32_t* position;  // [rows]
+  const float* table;       // [C, head_dim]: cos in the first half, sin in the second
+  int32_t rows, heads, head_dim;
+  bool inverse;
+};
+
+// Head sizes 64, 96 and 128. longest: no segment is longer.
+struct AttentionForward {
+  const bf16* qkv;  // [rows, (heads + 2 kv_heads) head_dim]
+  Segments segments;
+  int32_t longest, heads, kv_heads, head_dim;
+  float scale;
+  bf16* out;   // [rows, heads head_dim]
+  float* lse;  // [heads, rows]
+  Dropout drop;
+};
+
+struct AttentionBackward {
+  const bf16* qkv;   // as above
+  const bf16* out;   // [rows, heads head_dim]
+  const float* lse;  // [heads, rows]
+  const bf16* dout;  // [rows, heads head_dim]
+  Segments segments;
+  int32_t longest, heads, kv_heads, head_dim;
+  float scale;
+  Tensor dqkv;   // [rows, (heads + 2 kv_heads) head_dim]
+  float* delta;  // [heads, rows] workspace
+  Dropout drop;
+};
+
+// What ops/xent.h does between its products: nll from the logits of a chunk, and the logits become their gradient, in place. Row
+// r of a gradient in bf16 begins where row r of the logits did.
+struct Xent {
+  float* logits;              // [rows, vocab]
+  const int32_t* target;      // [rows], -1: none
+  const int32_t* soft_row;    // [rows] or null
+  const int32_t* soft_index;  // [soft rows, kSoftTaps]
+  const float* soft_weight;   // [soft rows, kSoftTaps]
+  double* nll;                // [rows]
+  int32_t rows, vocab;
+  int32_t stride;       // a multiple of 4, at least vocab
+  bool gradient;        // false: the logits stay
+  Precision precision;  // of the gradient
+};
+
+// AdamW over one tensor of the arena. The factor of the gradient is decided on the device, from the sum of squares that grad_norm
+// left: (norm > clip > 0 ? clip / (norm + 1e-6) : 1) / targets with norm = sqrt(*square_sum) / targets. Where norm is not finite,
+// weights and moments stay, the gradient is cleared, and *skipped becomes 1.
+struct Adamw {
+  float* weight;    // [count]
+  float* gradient;  // [count], cleared
+  float* m;         // [count]
+  float* v;         // [count]
+  int64_t count;
+  double lr, beta1, beta2, epsilon, decay, correction1, correction2;
+  const double* square_sum;  // [1]
+  double targets, clip;
+  int32_t* skipped;  // [1]
+};
+
+// One record a row, as ops/sample.h. The grammar's tables, the draws and their memories lie on the device.
+struct Sample {
+  GrammarTables grammar;
+  SampleSettings settings;
+  const float* logits;  // [rows, vocab]
+  SampleDraw* draws;    // [rows]
+  float* scratch;       // [rows, vocab], or null where sample_fits(vocab, classes)
+  int32_t rows;
+};
+// The row fits into shared memory on every supported device.
+bool sample_fits(int32_t vocab, int32_t classes);
+
+// The cache of ops/attention_decode.h in bf16. A page is a split: its part of the sum is computed on its own, and the parts are
+// merged in the order of the pages.
+struct AttentionDecode {
+  const bf16* qkv;          // [rows, (heads + 2 kv_heads) head_dim]
+  const int32_t* slot;      // [rows] all different
+  const int32_t* position;  // [rows] of the new token
+  bf16* cache;              // of this layer in the first page of slot 0
+  int64_t slot_stride;      // elements from one slot to the next
+  int64_t page_stride;      // elements from one page to the next
+  int32_t page, pages;      // positions of a page; pages of a slot
+  int32_t rows, heads, kv_heads, head_dim;
+  float scale;
+  bf16* out;       // [rows, heads head_dim]
+  float* partial;  // [decode_partial(...)] workspace
+};
+inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_t head_dim) {
+  return rows * heads * pages * (head_dim + 2);
+}
+
+int norm_forward(Stream, const NormForward&);
+int norm_backward(Stream, const NormBackward&);
+int embedding_forward(Stream, const EmbeddingForward&);
+int embedding_backward(Stream, const EmbeddingBackward&);
+int gelu_forward(Stream, const GeluForward&);
+int gelu_backward(Stream, const GeluBackward&);
+int swiglu_forward(Stream, const SwigluForward&);
+int swiglu_backward(Stream, const SwigluBackward&);
+int bias_backward(Stream, const BiasBackward&);
+int rope(Stream, const Rope&);
+int attention_forward(Stream, const AttentionForward&);
+int attention_backward(Stream, const AttentionBackward&);
+int xent(Stream, const Xent&);
+int dropout(Stream, const DropoutArgs<float>&);
+int grad_norm(Stream, const GradNormArgs<float>&);
+int adamw(Stream, const Adamw&);
+int sample(Stream, const Sample&);
+int attention_decode(Stream, const AttentionDecode&);
+
+}  // namespace syn::cuda
+
+#endif
