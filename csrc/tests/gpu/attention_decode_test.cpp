@@ -1,0 +1,111 @@
+// cuda/attention_decode.cu against the reference, over contexts of one and several pages.
+#include <cmath>
+
+#include "ref/decode.h"
+#include "tests/gpu/kernel_check.h"
+
+namespace syn::tests {
+namespace {
+
+struct DecodeCase {
+  int32_t context, heads, kv_heads, dim;
+  std::vector<int32_t> position;  // of each row; row r has slot rows - 1 - r
+};
+
+// The cache of two layers, of which the second is used; what no record has written is NaN.
+struct DecodeCache {
+  int32_t page, pages, slots;
+  int64_t layer, page_stride, slot_stride;
+  std::vector<double> cache;
+
+  explicit DecodeCache(const DecodeCase& c)
+      : page(cache_page(c.context)),
+        pages(cache_pages(c.context)),
+        slots(static_cast<int32_t>(c.position.size())),
+        layer(int64_t{2} * c.kv_heads * page * c.dim),
+        page_stride(2 * layer),
+        slot_stride(pages * page_stride),
+        cache(static_cast<size_t>(slots * slot_stride), NAN) {}
+};
+
+AttentionDecode<double> arguments(const DecodeCase& c, DecodeCache& k, const std::vector<double>& qkv,
+                                  const std::vector<int32_t>& slot, const std::vector<int32_t>& position,
+                                  std::vector<double>& out, std::vector<double>& scores) {
+  return {qkv.data(),
+          slot.data(),
+          position.data(),
+          k.cache.data() + k.layer,
+          k.slot_stride,
+          k.page_stride,
+          cached_positions(c.context),
+          k.page,
+          static_cast<int32_t>(slot.size()),
+          c.heads,
+          c.kv_heads,
+          c.dim,
+          1 / std::sqrt(static_cast<double>(c.dim)),
+          out.data(),
+          scores.data()};
+}
+
+void check_decode(const DecodeCase& c) {
+  SCOPED_TRACE(std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.dim));
+  DecodeCache k(c);
+  Pool one(1);
+  Exec exec{one, nullptr};
+  const int64_t width = int64_t{c.heads + 2 * c.kv_heads} * c.dim;
+  const int32_t rows = k.slots;
+  std::vector<double> scores(static_cast<size_t>(c.heads / c.kv_heads * cached_positions(c.context)));
+  // The reference fills each cache by decoding, token after token.
+  for (int32_t r = 0; r < rows; ++r)
+    for (int32_t t = 0; t < c.position[static_cast<size_t>(r)]; ++t) {
+      const auto qkv = bf16_numbers<double>(width, static_cast<uint32_t>(1000 * r + t + 1));
+      std::vector<double> out(static_cast<size_t>(c.heads * c.dim));
+      ref::attention_decode(exec, arguments(c, k, qkv, {rows - 1 - r}, {t}, out, scores));
+    }
+  const auto before = k.cache;
+  std::vector<int32_t> slot;
+  for (int32_t r = 0; r < rows; ++r) slot.push_back(rows - 1 - r);
+  const auto qkv = bf16_numbers<double>(rows * width, 77);
+  std::vector<double> want(static_cast<size_t>(rows * c.heads * c.dim));
+  ref::attention_decode(exec, arguments(c, k, qkv, slot, c.position, want, scores));
+
+  Buffer<bf16> q(to_bf16(qkv)), cache(to_bf16(before)), out(static_cast<int64_t>(want.size()));
+  Buffer<int32_t> slots(slot), positions(c.position);
+  Buffer<float> partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
+  must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows,
+                                        c.heads, c.kv_heads, c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), out, partial}));
+  Outputs oracle, plain, got;
+  oracle.add("out", want);
+  plain.add("out", from_bf16(to_bf16(want)));
+  got.add("out", from_bf16(out.download()));
+  compare(got, plain, oracle, kOutput);
+  const std::vector<bf16> appended = cache.download();
+  for (size_t i = 0; i < appended.size(); ++i) {
+    if (!std::isnan(k.cache[i])) {
+      EXPECT_EQ(static_cast<double>(from_bf16(appended[i])), k.cache[i]) << i;
+    }
+  }
+}
+
+TEST(GpuAttentionDecode, matches_the_reference_and_appends) {
+  if (kSmallOnly) return check_decode({40, 2, 1, 64, {33}});
+  check_decode({40, 2, 1, 64, {0, 1, 31, 32, 39}});
+  check_decode({300, 1, 1, 96, {0, 159, 160, 161, 299}});
+  check_decode({70, 8, 1, 64, {63, 64}});
+  check_decode({50, 4, 1, 128, {48}});
+  check_decode({50, 3, 1, 64, {1, 2}});
+}
+
+TEST(GpuAttentionDecode, refuses_pages_that_the_kernels_do_not_take) {
+  cuda::AttentionDecode a{};
+  a.rows = a.heads = a.kv_heads = a.pages = 1;
+  a.head_dim = 64;
+  for (const int32_t page : {0, 20, 512}) {
+    a.page = page;
+    EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid);
+  }
+}
+
+}  // namespace
+}  // namespace syn::tests
