@@ -10,7 +10,7 @@ namespace {
 constexpr int kSpins = 2000;  // pauses before sleeping: some 50 microseconds, longer than the gap between two ops of a step
 }
 
-Pool::Pool(int threads) {
+Pool::Pool(int threads) : shares_(static_cast<size_t>(threads)) {
   for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(i); });
 }
 
@@ -22,7 +22,15 @@ Pool::~Pool() {
 }
 
 void Pool::work(int thread) {
-  for (int64_t tile; (tile = next_.fetch_add(1, std::memory_order_relaxed)) < tiles_;) body_(context_, tile, thread);
+  const size_t shares = shares_.size();
+  for (size_t i = 0; i < shares; ++i) {
+    Share& share = shares_[(static_cast<size_t>(thread) + i) % shares];
+    // A share that is used up is only read: many threads may look at it at once.
+    while (share.next.load(std::memory_order_relaxed) < share.end) {
+      const int64_t tile = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (tile < share.end) body_(context_, tile, thread);
+    }
+  }
 }
 
 void Pool::run(int64_t tiles, Body body, void* context) {
@@ -30,10 +38,13 @@ void Pool::run(int64_t tiles, Body body, void* context) {
     for (int64_t tile = 0; tile < tiles; ++tile) body(context, tile, 0);
     return;
   }
-  tiles_ = tiles;
   body_ = body;
   context_ = context;
-  next_.store(0, std::memory_order_relaxed);
+  const auto shares = static_cast<int64_t>(shares_.size());
+  for (int64_t i = 0; i < shares; ++i) {
+    shares_[static_cast<size_t>(i)].next.store(tiles * i / shares, std::memory_order_relaxed);
+    shares_[static_cast<size_t>(i)].end = tiles * (i + 1) / shares;
+  }
   const uint64_t generation = (state_.load(std::memory_order_relaxed) & ~(kOpen | kJoined)) + kGeneration;
   state_.store(generation | kOpen);
   if (sleeping_.load() > 0) {

@@ -1,7 +1,8 @@
-// Threads that stay, fed with tiles from a shared counter. Which thread does which tile is chance; what a tile computes is not:
-// a caller must make every tile's result independent of the thread and of the number of threads. A thread that the machine
-// has put aside never holds up the others: only threads that have joined a job are waited for. Waiting spins briefly, then
-// sleeps, so that a shared machine is not burnt by idle threads.
+// Threads that stay. Each begins with its own share of a job's tiles, so that ops over the same rows find them in its caches,
+// then takes from the shares of the others. Which thread does which tile is chance in the end; what a tile computes is not: a
+// caller must make every tile's result independent of the thread and of the number of threads. A thread that the machine has
+// put aside never holds up the others: only threads that have joined a job are waited for. Waiting spins briefly, then sleeps,
+// so that a shared machine is not burnt by idle threads.
 #ifndef SYN_CORE_POOL_H
 #define SYN_CORE_POOL_H
 
@@ -38,6 +39,12 @@ class Pool {
   }
 
  private:
+  // Tiles [next, end) that nobody has taken; on a cache line of its own.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
   void work(int thread);
   void worker(int thread);
 
@@ -46,10 +53,9 @@ class Pool {
   static constexpr uint64_t kJoined = kOpen - 1;
   static constexpr uint64_t kGeneration = uint64_t{1} << 32;
   std::atomic<uint64_t> state_{0};
-  std::atomic<int64_t> next_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> stop_{false};
-  int64_t tiles_ = 0;
+  std::vector<Share> shares_;  // one a thread
   Body body_ = nullptr;
   void* context_ = nullptr;
   std::mutex mutex_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int32_t kVectors = kKeyBlock / kLanes;
 constexpr int32_t kChains = 4;       // sums that need not wait for each other
+constexpr int kMostVectors = 12;     // sums that the registers hold
 constexpr int32_t kValueBlock = 64;  // values that are added for one query head before the next
 
 // The new key and value into their block.
@@ -77,12 +78,23 @@ void add_rest(const float* w, const float* values, int32_t count, int32_t head_d
   store_part(out, inside, sum);
 }
 
+// N registers where that many are left, else fewer.
+template <int N>
+void add_at_most(int32_t vectors, const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+  if constexpr (N > 1) {
+    if (vectors < N) return add_at_most<N - 1>(vectors, w, values, count, head_dim, out);
+  }
+  add_columns<N>(w, values, count, head_dim, out);
+}
+
+// Whole rows at a time, as they lie in memory, unless they need more than kMostVectors registers.
 void add_block(const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
-  int32_t c = 0;
-  for (; c + 8 * kLanes <= head_dim; c += 8 * kLanes) add_columns<8>(w, values + c, count, head_dim, out + c);
-  for (; c + 4 * kLanes <= head_dim; c += 4 * kLanes) add_columns<4>(w, values + c, count, head_dim, out + c);
-  for (; c + 2 * kLanes <= head_dim; c += 2 * kLanes) add_columns<2>(w, values + c, count, head_dim, out + c);
-  for (; c + kLanes <= head_dim; c += kLanes) add_columns<1>(w, values + c, count, head_dim, out + c);
+  const int32_t vectors = head_dim / kLanes, passes = (vectors + kMostVectors - 1) / kMostVectors;
+  for (int32_t pass = 0, v = 0, n; pass < passes; ++pass, v += n) {
+    n = (vectors - v) / (passes - pass);
+    add_at_most<kMostVectors>(n, w, values + v * kLanes, count, head_dim, out + v * kLanes);
+  }
+  const int32_t c = vectors * kLanes;
   if (c < head_dim) add_rest(w, values + c, count, head_dim, head_dim - c, out + c);
 }
 

@@ -4,6 +4,7 @@
 // they are copied.
 #include "cpu/gemm.h"
 
+#include "cpu/gemm_parts.h"
 #include "cpu/gemm_way.h"
 
 namespace syn::cpu::SYN_CPU_NS {
@@ -13,6 +14,7 @@ constexpr int32_t kRowBlock = 256;                // rows of a task
 constexpr int32_t kCopyRows = 64;                 // rows of a task whose x is copied
 constexpr int32_t kCopyStride = kTileDepth + 16;  // a copied row begins a cache line after the one before ends
 constexpr int64_t kAliasing = 1024;               // floats
+constexpr int32_t kTasks = 8;                     // for each thread, where there are as many
 
 }  // namespace
 
@@ -37,11 +39,6 @@ void gemm_pack(Pool& pool, const float* w, int64_t stride_n, int64_t stride_k, i
 }
 
 namespace {
-
-// The work of a task: rows [row, row + rows), panels [begin, end).
-struct Part {
-  int32_t row, rows, begin, end;
-};
 
 // Bias, rounding and activation while the panel's part of y is in the caches.
 void finish(const GemmRun& a, const Part& part, int32_t n0, int32_t n) {
@@ -98,17 +95,7 @@ void gemm_panels(const GemmRun& a, int32_t begin, int32_t end) {
 }
 
 void gemm_run(Pool& pool, const GemmRun& a) {
-  if (a.rows <= 0) return;
-  const int32_t height = height_of(a);
-  const int32_t panels = pieces(a.n, kTileColumns), blocks = pieces(a.rows, height);
-  // Few rows: more tasks by panels. The grouping only decides who computes a tile, not what it is.
-  const int32_t groups = blocks >= 4 * pool.threads() ? 1 : least(panels, pieces(4 * pool.threads(), blocks));
-  pool.each(int64_t{blocks} * groups, [&](int64_t task, int) {
-    const int32_t row = static_cast<int32_t>(task / groups) * height, group = static_cast<int32_t>(task % groups);
-    const Part part = {row, least(height, a.rows - row), static_cast<int32_t>(int64_t{panels} * group / groups),
-                       static_cast<int32_t>(int64_t{panels} * (group + 1) / groups)};
-    run_part(a, part);
-  });
+  each_part(pool, a.rows, a.n, height_of(a), kTasks, [&](const Part& part) { run_part(a, part); });
 }
 
 }  // namespace syn::cpu::SYN_CPU_NS

@@ -8,6 +8,7 @@
 
 #include "core/machine.h"
 #include "cpu/elementwise.h"
+#include "cpu/gemm_parts.h"
 #include "cpu/gemm_tile.h"
 #include "math/int8.h"
 
@@ -15,6 +16,7 @@ namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
 constexpr int32_t kRows = 64;             // of a task
+constexpr int32_t kTasks = 2;            // for each thread, where there are as many: each quantises its rows anew
 constexpr int32_t kXBytes = 256 * 1024;  // a task's quantised rows of x
 
 #if defined(__AVX512F__)
@@ -210,11 +212,6 @@ float quantise(const float* x, int32_t k, char* to) {
   return scale.scale;
 }
 
-// The work of a task: rows [row, row + rows), panels [begin, end).
-struct Part {
-  int32_t row, rows, begin, end;
-};
-
 template <class Dot>
 void run_part(const Int8Run& a, const Part& part) {
   static constexpr Tiles<Dot> kTiles;
@@ -255,14 +252,7 @@ void run_panels(const Int8Run& a, int32_t begin, int32_t end) {
 
 template <class Dot>
 void run(Pool& pool, const Int8Run& a) {
-  const int32_t height = height_of<Dot>(a);
-  const int32_t panels = pieces(a.n, kTileColumns), blocks = pieces(a.rows, height);
-  const int32_t groups = blocks >= 2 * pool.threads() ? 1 : least(panels, pieces(2 * pool.threads(), blocks));
-  pool.each(int64_t{blocks} * groups, [&](int64_t task, int) {
-    const int32_t row = static_cast<int32_t>(task / groups) * height, group = static_cast<int32_t>(task % groups);
-    run_part<Dot>(a, {row, least(height, a.rows - row), static_cast<int32_t>(int64_t{panels} * group / groups),
-                      static_cast<int32_t>(int64_t{panels} * (group + 1) / groups)});
-  });
+  each_part(pool, a.rows, a.n, height_of<Dot>(a), kTasks, [&](const Part& part) { run_part<Dot>(a, part); });
 }
 
 }  // namespace
@@ -284,7 +274,6 @@ void int8_panels(const Int8Run& a, int32_t begin, int32_t end, bool dot_instruct
 }
 
 void int8_run(Pool& pool, const Int8Run& a, bool dot_instruction) {
-  if (a.rows <= 0) return;
 #if defined(__AVX512F__)
   if (dot_instruction) return run<Dots>(pool, a);
 #endif

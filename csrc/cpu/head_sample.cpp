@@ -1,4 +1,5 @@
-// Output matrix and draw (ops/head_sample.h) over tiles of kRows rows.
+// Output matrix and draw (ops/head_sample.h) over tiles of at most kRows rows, all of nearly one height and as many on each
+// thread.
 //
 //   mark     for each panel of the packed matrix the rows of the tile, from the first to the last, for which it holds a legal
 //            token; all of them for a measured draw
@@ -49,10 +50,11 @@ struct Tile {
   int32_t row, rows;
 };
 
-Tile tile_of(const HeadSample<float>& a, const Layout& l, int64_t tile, int64_t slot) {
+// Tile `tile` of `tiles`, in workspace `slot`.
+Tile tile_of(const HeadSample<float>& a, const Layout& l, int64_t tile, int64_t tiles, int64_t slot) {
   std::byte* const at = a.workspace + slot * l.tile_bytes;
-  const int32_t row = static_cast<int32_t>(tile) * kRows;
-  return {reinterpret_cast<float*>(at), reinterpret_cast<Span*>(at + l.logits_bytes), row, least(kRows, a.rows - row)};
+  const int32_t row = static_cast<int32_t>(a.rows * tile / tiles), end = static_cast<int32_t>(a.rows * (tile + 1) / tiles);
+  return {reinterpret_cast<float*>(at), reinterpret_cast<Span*>(at + l.logits_bytes), row, end - row};
 }
 
 // Rows come in ascending order.
@@ -126,10 +128,11 @@ void head_sample(Exec& exec, const HeadSample<float>& a) {
   Pool& pool = exec.pool;
   const Layout l = layout_of(a.head.out);
   const int threads = pool.threads();
-  const int64_t tiles = pieces(a.rows, kRows);
-  if (tiles >= threads) {
+  const int64_t fewest = pieces(a.rows, kRows);
+  if (fewest >= threads) {
+    const int64_t tiles = pieces(fewest, threads) * int64_t{threads};
     pool.each(tiles, [&](int64_t tile, int thread) {
-      const Tile t = tile_of(a, l, tile, thread);
+      const Tile t = tile_of(a, l, tile, tiles, thread);
       mark(a, l, t);
       product(a, l, t, 0, l.panels);
       for (int32_t r = 0; r < t.rows; ++r) draw(a, l, t, r, thread, threads);
@@ -137,15 +140,16 @@ void head_sample(Exec& exec, const HeadSample<float>& a) {
     return;
   }
   const int64_t most = int64_t{threads} * kTasksOfTile, groups = l.panels < most ? l.panels : most;
-  pool.each(tiles, [&](int64_t tile, int) { mark(a, l, tile_of(a, l, tile, tile)); });
-  pool.each(tiles * groups, [&](int64_t task, int) {
+  pool.each(fewest, [&](int64_t tile, int) { mark(a, l, tile_of(a, l, tile, fewest, tile)); });
+  pool.each(fewest * groups, [&](int64_t task, int) {
     const int64_t tile = task / groups, group = task % groups;
-    product(a, l, tile_of(a, l, tile, tile), static_cast<int32_t>(l.panels * group / groups),
+    product(a, l, tile_of(a, l, tile, fewest, tile), static_cast<int32_t>(l.panels * group / groups),
             static_cast<int32_t>(l.panels * (group + 1) / groups));
   });
   pool.each(a.rows, [&](int64_t r, int thread) {
-    const int64_t tile = r / kRows;
-    draw(a, l, tile_of(a, l, tile, tile), static_cast<int32_t>(r % kRows), thread, threads);
+    const int64_t tile = ((r + 1) * fewest - 1) / a.rows;
+    const Tile t = tile_of(a, l, tile, fewest, tile);
+    draw(a, l, t, static_cast<int32_t>(r) - t.row, thread, threads);
   });
 }
 

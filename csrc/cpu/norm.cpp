@@ -8,6 +8,8 @@
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
 
+constexpr int32_t kForwardRows = 16;  // of a task
+
 float row_sum(const float* x, int32_t n) {
   Vec sum = zero();
   each_vector(n, [&](int64_t i, auto part) { sum = sum + load(x + i, part); });
@@ -85,8 +87,9 @@ void backward_row(const NormBackward<float>& a, int32_t r, float* dweight, float
 }  // namespace
 
 void norm_forward(Exec& exec, const NormForward<float>& a) {
-  exec.pool.each((a.rows + kNormRows - 1) / kNormRows, [&](int64_t block, int) {
-    const int32_t begin = static_cast<int32_t>(block) * kNormRows, end = begin + kNormRows < a.rows ? begin + kNormRows : a.rows;
+  exec.pool.each((a.rows + kForwardRows - 1) / kForwardRows, [&](int64_t block, int) {
+    const int32_t begin = static_cast<int32_t>(block) * kForwardRows;
+    const int32_t end = begin + kForwardRows < a.rows ? begin + kForwardRows : a.rows;
     rounding_to(a.result, [&](auto round) {
       for (int32_t r = begin; r < end; ++r) forward_row(a, r, round);
     });

@@ -48,6 +48,22 @@ TEST(Pool, SleepingThreadsWakeForTheNextJob) {
   }
 }
 
+// One thread stays in its first tile until all the other tiles are done: its own share must go to the others.
+TEST(Pool, AThreadThatIsHeldUpKeepsNoTileOfItsShare) {
+  constexpr int64_t kTiles = 100;
+  Pool pool(3);
+  std::atomic<int64_t> done{0};
+  pool.each(kTiles, [&](int64_t, int thread) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (thread == 0 && done.load() < kTiles - 1 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    done.fetch_add(1);
+    if (thread == 0) {
+      EXPECT_EQ(done.load(), kTiles);
+    }
+  });
+  EXPECT_EQ(done.load(), kTiles);
+}
+
 TEST(Pool, PoolsComeAndGo) {
   for (int i = 0; i < 50; ++i) {
     Pool pool(3);

@@ -23,7 +23,7 @@ install() { # install PEER PACKAGE...: at the versions of requirements.txt
 }
 
 # llama.cpp: only the benchmark of many sequences is built (some minutes), and then once more what depends on the instruction
-# set, for the binary that is held to AVX2 and FMA (where the default set ends when it is not this machine's).
+# set, for the binary that is held to AVX2 and FMA. Its set is written out, as the configuration remembers that of the first.
 llama() {
   version=0.3.36
   mkdir -p "$peers/llama"
@@ -33,18 +33,20 @@ llama() {
     "$python" -m pip download -q --disable-pip-version-check --no-deps --no-binary :all: "llama-cpp-python==$version"
     tar xzf "llama_cpp_python-$version.tar.gz"
   fi
-  llama_binary native ON
-  llama_binary avx2 OFF
+  llama_binary native -DGGML_NATIVE=ON
+  llama_binary avx2 -DGGML_NATIVE=OFF -DGGML_SSE42=ON -DGGML_AVX=ON -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
   [ -f f32.gguf ] || "$python" "$here/llama_cpp_make_gguf.py" f32.gguf 1024
   cd "$here/../.."
 }
 
-llama_binary() { # llama_binary NAME NATIVE: makes bench-NAME
+llama_binary() { # llama_binary NAME OPTION...: makes bench-NAME
   [ -x "bench-$1" ] && return
+  name=$1
+  shift
   cmake -S "$source" -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF \
-    -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DGGML_NATIVE="$2" >build.log
+    -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF "$@" >build.log
   ninja -C build -j "${JOBS:-2}" llama-batched-bench >>build.log
-  cp build/bin/llama-batched-bench "bench-$1"
+  cp build/bin/llama-batched-bench "bench-$name"
 }
 
 gemm() { # the same program for every library; libxsmm is Debian's
