@@ -121,6 +121,13 @@ struct Rope {
   bool inverse;
 };
 
+// Copies numbers to bf16, rounded as ops/precision.h says: the weights, before products.
+struct Round {
+  const float* x;  // [count]
+  bf16* y;         // [count]
+  int64_t count;
+};
+
 // Head sizes 64, 96 and 128. longest: no segment is longer.
 struct AttentionForward {
   const bf16* qkv;  // [rows, (heads + 2 kv_heads) head_dim]
@@ -216,6 +223,7 @@ int swiglu_forward(Stream, const SwigluForward&);
 int swiglu_backward(Stream, const SwigluBackward&);
 int bias_backward(Stream, const BiasBackward&);
 int rope(Stream, const Rope&);
+int round(Stream, const Round&);
 int attention_forward(Stream, const AttentionForward&);
 int attention_backward(Stream, const AttentionBackward&);
 int xent(Stream, const Xent&);

@@ -20,6 +20,17 @@ TEST(GpuDropout, keeps_what_every_backend_keeps) {
   }
 }
 
+TEST(GpuRound, gives_the_bits_of_the_definition) {
+  auto x = numbers<float>(kSmallOnly ? 12 : 4 * 300, 1);
+  x[0] = 0x1p-127f, x[1] = -0x1p-140f, x[2] = 3.3961775e38f, x[3] = 1.00390625f;  // below the least normal, overflow, a tie
+  Buffer<float> from(x);
+  Buffer<bf16> to(static_cast<int64_t>(x.size()));
+  must(cuda::round(nullptr, {from, to, static_cast<int64_t>(x.size())}));
+  to.download();
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(to.host()[i].bits, to_bf16(static_cast<double>(x[i])).bits) << x[i];
+  EXPECT_EQ(cuda::round(nullptr, {from, to, 6}), cuda::kInvalid);
+}
+
 TEST(GpuActivation, gelu_matches_the_reference) {
   const int64_t n = kSmallOnly ? 300 : 65 * 68;
   for (const Precision p : kBothPrecisions) {
