@@ -69,6 +69,14 @@ TEST(Generator, a_patient_does_not_depend_on_slots_threads_order_or_bursts) {
   }
 }
 
+TEST(Generator, patients_are_the_same_from_8_64_and_256_slots) {
+  constexpr int64_t kMany = 300;  // more than there are slots
+  const auto few = generate(SYN_BACKEND_CPU, SYN_GPT2, {8, 2, 1 << 20, false}, kMany);
+  ASSERT_EQ(few.size(), static_cast<size_t>(kMany));
+  for (const Way& way : {Way{64, 7, 11, false}, Way{256, 2, 1 << 20, false}, Way{256, 3, 5, true}})
+    expect_equal(few, generate(SYN_BACKEND_CPU, SYN_GPT2, way, kMany));
+}
+
 void expect_legal(const SmallGrammar& g, const GeneratedRecord& r) {
   const Grammar grammar(g.params, g.arrays());
   const GrammarTables t = grammar.tables();

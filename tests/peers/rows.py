@@ -36,6 +36,7 @@ class Side:
     label: str  # which way of it
     command: list
     env: dict = dataclasses.field(default_factory=dict)
+    held: tuple = tuple(HELD)  # the instruction sets it runs under
 
 
 @dataclasses.dataclass
@@ -69,13 +70,15 @@ def ctranslate2(rows, length, compute="float32"):
     return Side("CTranslate2", f"{compute}, {rows} rows", command)
 
 
-def llama_cpp(rows, length):
+def llama_cpp(rows, length, build="native"):
+    """Its build for AVX2 is a peer on every machine: it may be the faster one."""
     context = -(-rows * (length + 1) // 256) * 256  # one prompt token; a multiple of 256 as llama.cpp wants it
     command = [
-        "{peers}/llama/bench-{held}", "-m", "{peers}/llama/f32.gguf", "-c", str(context), "-b", "2048", "-ub", "512",
+        "{peers}/llama/bench-" + build, "-m", "{peers}/llama/f32.gguf", "-c", str(context), "-b", "2048", "-ub", "512",
         "-npp", "1", "-ntg", str(length), "-npl", str(rows), "-t", "{threads}", "--output-format", "jsonl",
     ]
-    return Side("llama.cpp", f"f32, {rows} rows", command)
+    label, held = (f"f32, {rows} rows", ("native",)) if build == "native" else (f"f32, {rows} rows, AVX2 build", tuple(HELD))
+    return Side("llama.cpp", label, command, held=held)
 
 
 def sizes(quick, context, batch, steps):
@@ -109,7 +112,7 @@ def against_peers(quick):
         Row("generate-int8", "peers", f"generate {length} tokens, top-k 50, int8 weights",
             ours("int8", *decode_ours, "--precision", "int8"), [ctranslate2(n, length, "int8") for n in slots]),
         Row("generate-llama.cpp", "peers", f"generate {length} tokens; llama.cpp without its sampling", ours_decode,
-            [llama_cpp(n, length) for n in ([8] if quick else [64, 128, 256])], 2.3, 4),
+            [llama_cpp(n, length, build) for build in HELD for n in ([8] if quick else [64, 128, 256])], 2.3, 4),
     ]
 
 

@@ -87,6 +87,8 @@ def measure(row, held, options, about):
     )
     for number in range(1 if row.once else options.rounds):
         for side in [row.ours, *row.others]:
+            if held not in side.held:
+                continue
             began = time.time()
             done = execute(side, held, options)
             say(f"  {side.who} {side.label}, round {number + 1}: {page.rate(done['objects'])} in {time.time() - began:.0f} s")
