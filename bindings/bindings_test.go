@@ -106,6 +106,7 @@ func TestADeviceThatIsNotThereIsNotReplaced(t *testing.T) {
 		t.Skip("this machine has a CUDA device")
 	}
 	require.ErrorIs(t, err, ErrNoDevice)
+	require.ErrorContains(t, err, "there is no CUDA")
 }
 
 func TestPhiloxGivesThePublishedWords(t *testing.T) {

@@ -7,9 +7,10 @@
  *     one thread at a time, different handles freely.
  *   - A struct begins with its size, set by its _init function or by the caller; another size than this header's is
  *     SYN_ABI_MISMATCH. Fields are only appended, with a new minor version, which then takes the earlier sizes as well.
- *   - Arrays are borrowed for the duration of the call. Counts are in elements. No callback, no signal. Two variables of the
- *     environment are read: SYNEHRGY_THREADS (where a device asks for 0 threads) and SYNEHRGY_ISA (avx512_bf16, avx512, avx2
- *     or none: takes the kernels for that). OMP_WAIT_POLICY is set to passive, unless it is set, before XGBoost is opened.
+ *   - Arrays are borrowed for the duration of the call. Counts are in elements. No callback, no signal. Three variables of the
+ *     environment are read: SYNEHRGY_THREADS (where a device asks for 0 threads), SYNEHRGY_ISA (avx512_bf16, avx512, avx2
+ *     or none: takes the kernels for that) and SYNEHRGY_BACKEND_DIR (where the plugins of the GPU backends lie, an absolute
+ *     path; beside the library without it). OMP_WAIT_POLICY is set to passive, unless it is set, before XGBoost is opened.
  *   - A call that runs long polls the cancel flag of its handle and returns SYN_CANCELLED, leaving the handle usable.
  */
 #ifndef SYNEHRGY_H
@@ -64,8 +65,8 @@ SYN_API const char* syn_version(void) SYN_NOEXCEPT;  /* "0.1.0" */
 SYN_API const char* syn_status_name(syn_status) SYN_NOEXCEPT;
 
 /* What this library is and runs on, as one JSON object: version, backends, cpu (name, features, isa), gemm, threads,
- * boost (XGBoost version or why not), cuda (why not). Writes at most capacity bytes including the terminating zero; *length
- * is the full length without it. */
+ * boost (XGBoost version or why not), cuda and hostgpu (the device, or why there is none). Writes at most capacity bytes
+ * including the terminating zero; *length is the full length without it. */
 SYN_API syn_status syn_describe(char* text, size_t capacity, size_t* length, syn_error*) SYN_NOEXCEPT;
 
 /* Number of live handles of all kinds; zero when everything has been destroyed. */
@@ -78,7 +79,9 @@ SYN_API void syn_philox(const uint32_t counter[4], const uint32_t key[2], uint32
 
 typedef struct syn_device syn_device;
 
-enum { SYN_BACKEND_CPU = 0, SYN_BACKEND_REF = 1, SYN_BACKEND_CUDA = 2 };
+/* CUDA: the first NVIDIA device, by the plugin libsynehrgy_cuda.so. HOSTGPU: the same kernels by libsynehrgy_hostgpu.so, an
+ * emulation on the host, for tests. On both everything is computed in bf16; SYN_NO_DEVICE comes with the reason. */
+enum { SYN_BACKEND_CPU = 0, SYN_BACKEND_REF = 1, SYN_BACKEND_CUDA = 2, SYN_BACKEND_HOSTGPU = 3 };
 enum { SYN_F32 = 0, SYN_F64 = 1 };
 
 typedef struct syn_device_params {

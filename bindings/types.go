@@ -29,9 +29,10 @@ const (
 
 // The backends of a device.
 const (
-	BackendCPU  int32 = 0
-	BackendRef  int32 = 1
-	BackendCUDA int32 = 2
+	BackendCPU     int32 = 0
+	BackendRef     int32 = 1
+	BackendCUDA    int32 = 2
+	BackendHostGPU int32 = 3
 )
 
 // The families of a model.

@@ -142,6 +142,7 @@ syn_status syn_bench(syn_device* device, int32_t op, int64_t m, int64_t n, int64
     syn::require(seconds && flop, "seconds or flop is NULL");
     const Shape s{m, n, k, head_dim};
     check(op, s, repeats);
+    if (on.gpu) syn::fail(SYN_UNSUPPORTED, "syn_bench times the ref and cpu backends, the device is on a GPU backend");
     *seconds = on.backend == SYN_BACKEND_REF ? run<double>(on, op, s, repeats, flop) : run<float>(on, op, s, repeats, flop);
   });
 }

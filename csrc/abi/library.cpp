@@ -6,6 +6,7 @@
 #include "core/handle.h"
 #include "core/machine.h"
 #include "core/status.h"
+#include "gpu/open.h"
 
 namespace {
 
@@ -22,15 +23,17 @@ std::string quoted(const std::string& text) {
 std::string description() {
   const syn::Isa isa = syn::machine_isa();
   const bool cpu = isa != syn::Isa::kNone;
+  const syn::gpu::Offer cuda = syn::gpu::offer_of(SYN_BACKEND_CUDA), hostgpu = syn::gpu::offer_of(SYN_BACKEND_HOSTGPU);
   std::string json = "{\"version\":" + quoted(SYN_VERSION);
   json += ",\"abi\":\"" + std::to_string(SYN_ABI_MAJOR) + "." + std::to_string(SYN_ABI_MINOR) + "\"";
-  json += std::string(",\"backends\":[") + (cpu ? "\"cpu\"," : "") + "\"ref\"]";
+  json += std::string(",\"backends\":[") + (cpu ? "\"cpu\"," : "") + "\"ref\"" + (cuda.there ? ",\"cuda\"" : "") +
+          (hostgpu.there ? ",\"hostgpu\"" : "") + "]";
   json += ",\"cpu\":{\"name\":" + quoted(syn::cpu_name()) + ",\"features\":" + quoted(syn::cpu_features()) +
           ",\"isa\":" + quoted(syn::isa_name(isa)) + "}";
   json += ",\"gemm\":" + quoted("own");
   json += ",\"threads\":" + std::to_string(syn::machine_threads());
   json += ",\"boost\":" + quoted(syn::boost_description());
-  json += ",\"cuda\":" + quoted("not in this build") + "}";
+  json += ",\"cuda\":" + quoted(cuda.words) + ",\"hostgpu\":" + quoted(hostgpu.words) + "}";
   return json;
 }
 

@@ -42,6 +42,6 @@ syn_status syn_nearest(syn_device* device, const float* a, int64_t n, const floa
     check_matrix("a", a, n, d);
     check_matrix("b", b, m, d);
     syn::NearestArgs args{a, n, b, m, d, k, exclude_self != 0, distance, index, nullptr};
-    on->backend == SYN_BACKEND_REF ? run<double>(*on, args) : run<float>(*on, args);
+    on->host_backend() == SYN_BACKEND_REF ? run<double>(*on, args) : run<float>(*on, args);
   });
 }

@@ -3,6 +3,7 @@
 
 #include "core/status.h"
 #include "cpu/table.h"
+#include "gpu/open.h"
 #include "ops/table.h"
 #include "ref/table.h"
 
@@ -18,8 +19,9 @@ Isa isa_for(int32_t backend) {
         fail(SYN_NO_DEVICE, "the CPU backend needs AVX2 and FMA, which this CPU lacks; the reference backend (--device ref) runs, slowly");
       return isa;
     }
-    case SYN_BACKEND_CUDA: fail(SYN_NO_DEVICE, "this library has no CUDA backend");
-    default: fail(SYN_INVALID_ARGUMENT, "backend is %d, expected 0 (cpu), 1 (ref) or 2 (cuda)", backend);
+    case SYN_BACKEND_CUDA:
+    case SYN_BACKEND_HOSTGPU: return machine_isa();
+    default: fail(SYN_INVALID_ARGUMENT, "backend is %d, expected 0 (cpu), 1 (ref), 2 (cuda) or 3 (hostgpu)", backend);
   }
 }
 
@@ -28,9 +30,26 @@ int thread_count(int32_t asked) {
   return asked > 0 ? asked : machine_threads();
 }
 
+bool on_gpu(int32_t backend) { return backend == SYN_BACKEND_CUDA || backend == SYN_BACKEND_HOSTGPU; }
+
 }  // namespace
 
-Device::Device(int32_t backend_, int32_t threads) : backend(backend_), isa(isa_for(backend_)), pool(thread_count(threads)) {}
+Device::Device(int32_t backend_, int32_t threads)
+    : backend(backend_),
+      isa(isa_for(backend_)),
+      pool(thread_count(threads)),
+      gpu(on_gpu(backend_) ? gpu::open_session(backend_) : nullptr) {}
+
+Device::Device(std::shared_ptr<gpu::Session> session)
+    : backend(session->table().emulated ? SYN_BACKEND_HOSTGPU : SYN_BACKEND_CUDA),
+      isa(machine_isa()),
+      pool(1),
+      gpu(std::move(session)) {}
+
+int32_t Device::host_backend() const {
+  if (!gpu) return backend;
+  return isa == Isa::kNone ? SYN_BACKEND_REF : SYN_BACKEND_CPU;
+}
 
 template <>
 const Ops<double>& Device::ops<double>() const {

@@ -36,6 +36,7 @@ void fill(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
 }  // namespace
 
 std::shared_ptr<Model> Model::create(std::shared_ptr<Device> device, const Shape& shape, uint64_t seed) {
+  if (device->gpu) fail(SYN_UNSUPPORTED, "models on a GPU backend are not there yet");
   if (device->backend == SYN_BACKEND_REF) return std::make_shared<ModelOf<double>>(std::move(device), shape, seed);
   return std::make_shared<ModelOf<float>>(std::move(device), shape, seed);
 }

@@ -153,7 +153,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "results and progress as one JSON object a line on standard output")
 	flags.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error; a run directory keeps everything in log.jsonl")
 	flags.StringVar(&a.config, "config", "", "configuration file (YAML); an unknown key is an error")
-	flags.String("device", "auto", "cpu, cuda or auto; ref for the slow reference backend")
+	flags.String("device", "auto", "cpu, cuda or auto (cuda where there is one); ref for the slow reference backend, hostgpu for an emulation of cuda")
 	flags.Int("threads", 0, "threads of the core (default as many as this process may use)")
 	flags.Uint64("seed", 1, "seed of everything random")
 	for _, command := range a.commands() {

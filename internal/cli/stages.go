@@ -39,7 +39,7 @@ func (a *app) within(ctx context.Context, config run.Config, log io.Writer, work
 
 // trainingFlags are those of every command that trains.
 func trainingFlags(cmd *cobra.Command) {
-	cmd.Flags().String("precision", "fp32", "of the operands of products while training: fp32, or bf16 as accelerators compute")
+	cmd.Flags().String("precision", "", "of the operands of products while training: fp32, or bf16 as accelerators compute (default bf16 on a GPU, which has no other, else fp32)")
 	cmd.Flags().Bool("recompute", false, "train in less memory and more time, to the same bits")
 }
 
@@ -152,7 +152,7 @@ func (a *app) generate() *cobra.Command {
 	cmd.Flags().StringVar(&out, "out", "", "new directory for the synthetic cohort")
 	cmd.Flags().Int64("patients", 0, "patients to make")
 	cmd.Flags().Int("slots", 64, "records decoded together; changes speed, never a patient")
-	cmd.Flags().String("precision", "fp32", "of the linear layers: fp32, or int8: faster, other patients; its cost in bits per token is measured first")
+	cmd.Flags().String("precision", "", "of the linear layers: fp32, or int8: faster, other patients; its cost in bits per token is measured first (default fp32; on a GPU bf16, which has no other)")
 	cmd.Flags().Bool("report-mask-mass", false, "measure on every draw, not on one in 16, what the grammar removes; slower, the same patients")
 	required(cmd, "model", "out", "patients")
 	return cmd

@@ -14,18 +14,22 @@ type Backend string
 
 // The backends.
 const (
-	CPU  Backend = "cpu"  // fp32, vectorised
-	Ref  Backend = "ref"  // double precision, slow and plain: the oracle of the others
-	CUDA Backend = "cuda" // one NVIDIA GPU, through a plugin of the core
+	CPU     Backend = "cpu"     // fp32, vectorised
+	Ref     Backend = "ref"     // double precision, slow and plain: the oracle of the others
+	CUDA    Backend = "cuda"    // one NVIDIA GPU, through a plugin of the core; bf16
+	HostGPU Backend = "hostgpu" // the kernels of CUDA in an emulation on the processor, for tests; bf16
 )
+
+// GPU tells whether the backend runs the kernels of a GPU, if only in an emulation.
+func (b Backend) GPU() bool { return b == CUDA || b == HostGPU }
 
 // ParseBackend turns the word of a user into a backend; anything else is a *fault.Usage.
 func ParseBackend(word string) (Backend, error) {
 	switch b := Backend(word); b {
-	case CPU, Ref, CUDA:
+	case CPU, Ref, CUDA, HostGPU:
 		return b, nil
 	}
-	return "", fault.Usagef("device %q, expected cpu, cuda or ref", word)
+	return "", fault.Usagef("device %q, expected cpu, cuda, ref or hostgpu", word)
 }
 
 // Device is a backend with its threads. It may serve any number of models and calls.
@@ -45,6 +49,8 @@ func OpenDevice(backend Backend, threads int) (*Device, error) {
 		params.Backend = bindings.BackendRef
 	case CUDA:
 		params.Backend = bindings.BackendCUDA
+	case HostGPU:
+		params.Backend = bindings.BackendHostGPU
 	default:
 		_, err := ParseBackend(string(backend))
 		return nil, err
@@ -84,10 +90,22 @@ type Description struct {
 	GEMM    string `json:"gemm"`
 	Threads int    `json:"threads"`
 	Boost   string `json:"boost"` // version of XGBoost, or why there is none
-	CUDA    string `json:"cuda"`  // why CUDA is off
+	CUDA    string `json:"cuda"`  // the device, or why there is none
+	HostGPU string `json:"hostgpu"`
 
 	// Stamp is the SHA-256 of the library this program was compiled against, empty when it was not built from this tree.
 	Stamp string `json:"-"`
+}
+
+// GPU is the device of a GPU backend in words; empty for another backend.
+func (d *Description) GPU(b Backend) string {
+	switch b {
+	case CUDA:
+		return d.CUDA
+	case HostGPU:
+		return d.HostGPU
+	}
+	return ""
 }
 
 // Describe asks the library what it is.

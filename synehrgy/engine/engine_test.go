@@ -119,7 +119,53 @@ func TestDescriptionHoldsWhatADoctorAsks(t *testing.T) {
 	require.NotEmpty(t, d.GEMM)
 	require.NotEmpty(t, d.Boost)
 	require.NotEmpty(t, d.CUDA)
+	require.NotEmpty(t, d.HostGPU)
+	require.Equal(t, d.CUDA, d.GPU(CUDA))
+	require.Empty(t, d.GPU(CPU))
 	require.Positive(t, d.Threads)
+}
+
+func TestAPrecisionIsThatOfItsBackend(t *testing.T) {
+	for _, c := range []struct {
+		asked     Precision
+		backend   Backend
+		precision Precision // "": refused
+	}{
+		{"", CPU, FP32}, {FP32, CPU, FP32}, {BF16, CPU, BF16}, {INT8, CPU, INT8}, {"", Ref, FP32}, {BF16, Ref, BF16},
+		{"", CUDA, BF16}, {BF16, CUDA, BF16}, {FP32, CUDA, ""}, {INT8, CUDA, ""}, {"", HostGPU, BF16}, {FP32, HostGPU, ""},
+	} {
+		got, err := c.asked.On(c.backend)
+		if c.precision != "" {
+			require.NoError(t, err)
+		} else {
+			var usage *fault.Usage
+			require.ErrorAs(t, err, &usage)
+			require.ErrorContains(t, err, string(c.asked))
+		}
+		require.Equal(t, c.precision, got, "%q on %s", c.asked, c.backend)
+	}
+}
+
+// TestTheEmulationOfAGPUIsADevice opens it beside the library; docs/cuda.md says what it is.
+func TestTheEmulationOfAGPUIsADevice(t *testing.T) {
+	if _, err := os.Stat("../../build/lib/libsynehrgy_hostgpu.so"); err != nil { // asked so that another plugin is another test
+		t.Skipf("no plugin in this tree: %v", err)
+	}
+	d := open(t, HostGPU, 2)
+	require.Equal(t, HostGPU, d.Backend())
+	require.Equal(t, 2, d.Threads())
+	about, err := Describe()
+	require.NoError(t, err)
+	require.Contains(t, about.Backends, string(HostGPU))
+	require.Contains(t, about.GPU(HostGPU), "emulation")
+	_, err = d.EstimateTraining(tiny(), TrainerOptions{MaxSegments: 1, MaxTokens: 32, Precision: FP32})
+	require.ErrorContains(t, err, `precision is "fp32", but the device hostgpu computes in "bf16" alone`)
+	_, _, err = d.Bench(GEMM, 8, 8, 8, 0, 1)
+	require.ErrorIs(t, err, ErrUnsupported)
+	distance, index, err := NewNeighbours(d).Nearest(t.Context(), []float32{1, 5}, []float32{4, 0, 2}, 1, 1, false)
+	require.NoError(t, err)
+	require.Equal(t, []float32{1, 1}, distance)
+	require.Equal(t, []int32{1, 0}, index)
 }
 
 func TestAnEstimateComesBeforeTheMemory(t *testing.T) {

@@ -24,11 +24,14 @@ type GeneratorOptions struct {
 	MinP        float64   // 0: off
 	Unmasked    bool      // draw without the grammar, only to measure what it removes
 	ReportMass  bool      // measure what the grammar removes on every draw, not on one in 16; what is drawn is the same
-	Precision   Precision // of the linear layers: FP32 or INT8
+	Precision   Precision // of the linear layers: FP32 or INT8; BF16 on a GPU; "": the backend's own
 }
 
-func (o *GeneratorOptions) core() (bindings.GeneratorParams, error) {
-	precision, err := o.Precision.core()
+func (o *GeneratorOptions) core(b Backend) (bindings.GeneratorParams, error) {
+	precision, err := o.Precision.core(b)
+	if b.GPU() {
+		precision = bindings.GeneratorParamsInit().Precision // for the core a GPU has no choice
+	}
 	return bindings.GeneratorParams{
 		Slots: clamp32(o.Slots), MaxTokens: int64(o.MaxTokens), Seed: o.Seed, Temperature: float32(o.Temperature),
 		TopK: clamp32(o.TopK), TopP: float32(o.TopP), MinP: float32(o.MinP), Mask: !o.Unmasked,
@@ -41,7 +44,7 @@ func (d *Device) EstimateGeneration(config checkpoint.Config, o GeneratorOptions
 	if err := config.Validate(); err != nil {
 		return Memory{}, err
 	}
-	params, err := o.core()
+	params, err := o.core(d.backend)
 	if err != nil {
 		return Memory{}, err
 	}
@@ -62,7 +65,7 @@ type Generator struct {
 
 // NewGenerator makes a generator of the weights of m.
 func NewGenerator(m *Model, g *Grammar, o GeneratorOptions) (*Generator, error) {
-	params, err := o.core()
+	params, err := o.core(m.device.backend)
 	if err != nil {
 		return nil, err
 	}

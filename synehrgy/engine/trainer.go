@@ -21,9 +21,27 @@ const (
 	INT8 Precision = "int8"
 )
 
-func (p Precision) core() (int32, error) {
+// On is the precision that is meant on a backend: "" is the backend's own, bf16 on a GPU, which has no other, and fp32 elsewhere.
+// What a GPU does not compute in is a *fault.Usage.
+func (p Precision) On(b Backend) (Precision, error) {
+	switch {
+	case b.GPU() && p != "" && p != BF16:
+		return "", fault.Usagef("precision is %q, but the device %s computes in %q alone", string(p), b, BF16)
+	case b.GPU():
+		return BF16, nil
+	case p == "":
+		return FP32, nil
+	}
+	return p, nil
+}
+
+func (p Precision) core(b Backend) (int32, error) {
+	p, err := p.On(b)
+	if err != nil {
+		return 0, err
+	}
 	switch p {
-	case FP32, "":
+	case FP32:
 		return bindings.FP32, nil
 	case BF16:
 		return bindings.BF16, nil
@@ -41,16 +59,16 @@ type TrainerOptions struct {
 	Beta1       float64
 	Beta2       float64
 	Epsilon     float64
-	WeightDecay float64 // decoupled, on tensors of rank 2 and more
-	Clip        float64 // largest gradient norm, 0: off
-	Inference   bool    // only Score and Logits: neither gradients nor moments are allocated
-	Recompute   bool    // less memory for more time: what a layer can make again is not kept; the same bits
-	Precision   Precision
+	WeightDecay float64   // decoupled, on tensors of rank 2 and more
+	Clip        float64   // largest gradient norm, 0: off
+	Inference   bool      // only Score and Logits: neither gradients nor moments are allocated
+	Recompute   bool      // less memory for more time: what a layer can make again is not kept; the same bits
+	Precision   Precision // "": the backend's own
 }
 
-func (o *TrainerOptions) core() (bindings.TrainerParams, error) {
+func (o *TrainerOptions) core(b Backend) (bindings.TrainerParams, error) {
 	p := bindings.TrainerParamsInit()
-	precision, err := o.Precision.core()
+	precision, err := o.Precision.core(b)
 	if err != nil {
 		return p, err
 	}
@@ -67,7 +85,7 @@ func (d *Device) EstimateTraining(config checkpoint.Config, o TrainerOptions) (M
 	if err := config.Validate(); err != nil {
 		return Memory{}, err
 	}
-	params, err := o.core()
+	params, err := o.core(d.backend)
 	if err != nil {
 		return Memory{}, err
 	}
@@ -112,7 +130,7 @@ type Trainer struct {
 
 // NewTrainer makes a trainer of the weights of m.
 func NewTrainer(m *Model, o TrainerOptions) (*Trainer, error) {
-	params, err := o.core()
+	params, err := o.core(m.device.backend)
 	if err != nil {
 		return nil, err
 	}

@@ -19,14 +19,15 @@ type Config struct {
 	// ReportMaskMass measures what the grammar removes on every draw, not on one in 16. It takes the logits of every token, a
 	// draw only those of the legal ones; the patients are the same.
 	ReportMaskMass bool `yaml:"report_mask_mass" json:"report_mask_mass"`
-	// Precision of the linear layers, fp32 or int8: faster, other patients, at a cost in bits per token that is measured first.
+	// Precision of the linear layers, fp32 or int8: faster, other patients, at a cost in bits per token that is measured first. "" is
+	// fp32, on a GPU bf16, which is all it has.
 	Precision engine.Precision `yaml:"precision" json:"precision"`
 	Unmasked  bool             `yaml:"unmasked" json:"unmasked"` // without the grammar, to measure what it removes; what does not parse is left out
 }
 
 // DefaultConfig draws from the distribution of the model itself: every filter of likely tokens takes rare codes away first.
 func DefaultConfig() Config {
-	return Config{Seed: 1, Slots: 64, MaxTokens: 32768, Temperature: 1, TopP: 1, Precision: engine.FP32}
+	return Config{Seed: 1, Slots: 64, MaxTokens: 32768, Temperature: 1, TopP: 1}
 }
 
 // Validate returns a *fault.Usage that names the first setting that makes no sense.
@@ -44,6 +45,9 @@ func (c *Config) Validate() error {
 		return fault.Usagef("generate.top_p is %g, expected more than 0 and at most 1 (off)", c.TopP)
 	case !(c.MinP >= 0 && c.MinP < 1):
 		return fault.Usagef("generate.min_p is %g, expected 0 (off) to less than 1", c.MinP)
+	}
+	if c.Precision == engine.BF16 { // of a GPU, which Run knows
+		return nil
 	}
 	return checkPrecision(c.Precision)
 }

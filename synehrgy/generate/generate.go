@@ -79,6 +79,11 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	if err := checkRange(o.First, o.Patients); err != nil {
 		return Stats{}, err
 	}
+	precision, err := precisionOn(o.Device.Backend(), o.Config.Precision)
+	if err != nil {
+		return Stats{}, err
+	}
+	o.Config.Precision = precision
 	v, err := token.Load(filepath.Join(o.Model, token.FileName))
 	if err != nil {
 		return Stats{}, err

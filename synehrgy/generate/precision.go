@@ -88,8 +88,19 @@ func scoreRecord(ctx context.Context, t *engine.Trainer, tokens []int32) (sum fl
 	return sum, nil
 }
 
+// precisionOn is the precision that is meant on a backend.
+func precisionOn(b engine.Backend, p engine.Precision) (engine.Precision, error) {
+	if b.GPU() {
+		return p.On(b)
+	}
+	if err := checkPrecision(p); err != nil {
+		return "", err
+	}
+	return p.On(b)
+}
+
 func checkPrecision(p engine.Precision) error {
-	if p != engine.FP32 && p != engine.INT8 {
+	if p != "" && p != engine.FP32 && p != engine.INT8 {
 		return fault.Usagef("generate.precision is %q, expected %q or %q", p, engine.FP32, engine.INT8)
 	}
 	return nil

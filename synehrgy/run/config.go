@@ -13,7 +13,7 @@ import (
 // Config is everything a run can be told. Every field is a key of the configuration file.
 type Config struct {
 	Seed     uint64         `yaml:"seed" json:"seed"`
-	Device   string         `yaml:"device" json:"device"`   // "cpu", "cuda", "ref" or "auto"
+	Device   string         `yaml:"device" json:"device"`   // "cpu", "cuda", "ref", "hostgpu" or "auto"
 	Threads  int            `yaml:"threads" json:"threads"` // of the core; 0: as many as this process may use
 	Prepare  PrepareConfig  `yaml:"prepare" json:"prepare"`
 	Token    token.Config   `yaml:"token" json:"token"`
@@ -66,8 +66,8 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	p := c.Prepare
 	switch {
-	case !slices.Contains([]string{"auto", "cpu", "cuda", "ref"}, c.Device):
-		return fault.Usagef("device is %q, expected cpu, cuda, ref or auto", c.Device)
+	case !slices.Contains([]string{"auto", "cpu", "cuda", "ref", "hostgpu"}, c.Device):
+		return fault.Usagef("device is %q, expected cpu, cuda, ref, hostgpu or auto", c.Device)
 	case c.Threads < 0 || c.Threads > 256:
 		return fault.Usagef("threads is %d, expected 0 to 256", c.Threads)
 	case !(p.TrainShare > 0) || !(p.TuningShare >= 0) || p.TrainShare+p.TuningShare >= 1:

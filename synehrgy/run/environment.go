@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -28,13 +29,19 @@ type Environment struct {
 	device *engine.Device // opened by the first stage that computes
 }
 
-// NewEnvironment checks that the device that was asked for is there; it is opened by the first stage that needs it.
+// NewEnvironment checks that the GPU that was asked for is there; another device is opened by the first stage that needs it. Where
+// it is an emulation, the first line of the log says so and every other names it.
 func NewEnvironment(config Config, logger *slog.Logger, observer Observer, version string) (*Environment, error) {
 	e := &Environment{Config: config, Logger: logger, Observer: observer, Version: version}
-	if config.Device == "cuda" {
-		if _, err := e.Device(); err != nil {
-			return nil, err
-		}
+	if !engine.Backend(config.Device).GPU() {
+		return e, nil
+	}
+	if _, err := e.Device(); err != nil {
+		return nil, err
+	}
+	if config.Device == string(engine.HostGPU) {
+		e.Logger = logger.With("device", "hostgpu, an emulation")
+		e.Logger.Warn("hostgpu emulates a GPU on the processor, for tests: it is slow, and its times say nothing about a GPU")
 	}
 	return e, nil
 }
@@ -47,29 +54,65 @@ func (e *Environment) Close() error {
 	return e.device.Close()
 }
 
-// Device is the device of the configuration. "auto" is the processor; why it is not a GPU is logged once.
+// Device is the device of the configuration. "auto" is a GPU where there is one, else the processor; why it is not a GPU is
+// logged once. Precisions that the configuration leaves open become those of the device.
 func (e *Environment) Device() (*engine.Device, error) {
 	if e.device != nil {
 		return e.device, nil
 	}
-	backend := engine.CPU
-	if e.Config.Device != "auto" {
-		var err error
-		if backend, err = engine.ParseBackend(e.Config.Device); err != nil {
-			return nil, err
-		}
-	}
-	device, err := engine.OpenDevice(backend, e.Config.Threads)
+	device, err := e.open()
 	if err != nil {
 		return nil, err
 	}
-	if e.Config.Device == "auto" {
-		if about, err := engine.Describe(); err == nil {
-			e.Logger.Debug("device", "backend", "cpu", "isa", about.CPU.ISA, "threads", device.Threads(), "why_not_cuda", about.CUDA)
+	config, err := withPrecisions(e.Config, device.Backend())
+	if err != nil {
+		return nil, errors.Join(err, device.Close())
+	}
+	e.device, e.Config = device, config
+	return device, nil
+}
+
+func (e *Environment) open() (*engine.Device, error) {
+	if e.Config.Device != "auto" {
+		backend, err := engine.ParseBackend(e.Config.Device)
+		if err != nil {
+			return nil, err
+		}
+		return engine.OpenDevice(backend, e.Config.Threads)
+	}
+	why := "a precision was asked for that a GPU does not compute in"
+	if _, err := withPrecisions(e.Config, engine.CUDA); err == nil {
+		device, err := engine.OpenDevice(engine.CUDA, e.Config.Threads)
+		if err == nil {
+			return device, nil
+		}
+		why = err.Error()
+		var core *engine.Error
+		if errors.As(err, &core) {
+			why = core.Msg
 		}
 	}
-	e.device = device
+	device, err := engine.OpenDevice(engine.CPU, e.Config.Threads)
+	if err != nil {
+		return nil, err
+	}
+	if about, err := engine.Describe(); err == nil {
+		e.Logger.Debug("device", "backend", "cpu", "isa", about.CPU.ISA, "threads", device.Threads(), "why_not_cuda", why)
+	}
 	return device, nil
+}
+
+// withPrecisions is a configuration with the precisions of a backend where it leaves them open; what the backend has not is a
+// *fault.Usage.
+func withPrecisions(c Config, b engine.Backend) (Config, error) {
+	var err error
+	if c.Train.Precision, err = c.Train.Precision.On(b); err != nil {
+		return c, fmt.Errorf("train.%w", err)
+	}
+	if c.Generate.Precision, err = c.Generate.Precision.On(b); err != nil {
+		return c, fmt.Errorf("generate.%w", err)
+	}
+	return c, nil
 }
 
 func (e *Environment) tableOptions() table.Options {

@@ -33,10 +33,14 @@ type Device struct {
 	CPU     string `json:"cpu"`
 	ISA     string `json:"isa"`
 	Threads int    `json:"threads"`
+	GPU     string `json:"gpu,omitempty"` // of a GPU backend, in the words of the core
 }
 
 // String is the device in a line, for a person.
 func (d Device) String() string {
+	if d.GPU != "" {
+		return fmt.Sprintf("%s: %s; %s, %d threads", d.Backend, d.GPU, d.CPU, d.Threads)
+	}
 	if d.Backend == string(engine.Ref) {
 		return fmt.Sprintf("%s, reference backend, %d threads", d.CPU, d.Threads)
 	}

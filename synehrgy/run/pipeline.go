@@ -109,7 +109,7 @@ func (p *pipeline) begin() error {
 	fresh := &Manifest{
 		Format: 1, Version: p.env.Version, Library: about.Stamp, Source: p.options.Format, Input: p.options.Input, Inputs: inputs,
 		Config: p.env.Config,
-		Device: Device{Backend: string(device.Backend()), CPU: about.CPU.Name, ISA: about.CPU.ISA, Threads: device.Threads()},
+		Device: Device{Backend: string(device.Backend()), CPU: about.CPU.Name, ISA: about.CPU.ISA, Threads: device.Threads(), GPU: about.GPU(device.Backend())},
 	}
 	if p.options.Format == Simulated {
 		fresh.Input = fmt.Sprintf("%d patients", p.options.Simulate)

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,6 +66,31 @@ func all(t *testing.T, ctx context.Context, config Config, o AllOptions, observe
 	defer d.Close()
 	_, err = All(ctx, environment(t, config, observer), d, o)
 	return err
+}
+
+// TestAutoTakesTheProcessorAndSaysOnceWhy holds where there is no GPU, and where a precision rules one out.
+func TestAutoTakesTheProcessorAndSaysOnceWhy(t *testing.T) {
+	if d, err := engine.OpenDevice(engine.CUDA, 1); err == nil {
+		require.NoError(t, d.Close())
+		t.Skip("this machine has a CUDA device")
+	}
+	for precision, why := range map[engine.Precision]string{"": "there is no CUDA", engine.FP32: "a precision was asked for"} {
+		var log bytes.Buffer
+		config := tinyConfig()
+		config.Train.Precision = precision
+		e, err := NewEnvironment(config, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), silent{}, "test")
+		require.NoError(t, err)
+		for range 2 {
+			d, err := e.Device()
+			require.NoError(t, err)
+			require.Equal(t, engine.CPU, d.Backend())
+		}
+		require.Equal(t, engine.FP32, e.Config.Train.Precision)
+		require.Equal(t, engine.FP32, e.Config.Generate.Precision)
+		require.Equal(t, 1, strings.Count(log.String(), "why_not_cuda"))
+		require.Contains(t, log.String(), why)
+		require.NoError(t, e.Close())
+	}
 }
 
 func TestTwoRunsDoNotShareADirectory(t *testing.T) {

@@ -36,7 +36,7 @@ type Config struct {
 	Dropout      float64    `yaml:"dropout" json:"dropout"`
 	SoftTargets  bool       `yaml:"soft_targets" json:"soft_targets"` // a bin shares its weight with its neighbours
 
-	Precision engine.Precision `yaml:"precision" json:"precision"` // of the operands of products: fp32 or bf16
+	Precision engine.Precision `yaml:"precision" json:"precision"` // of the operands of products: fp32 or bf16; "": bf16 on a GPU, else fp32
 	Recompute bool             `yaml:"recompute" json:"recompute"` // less memory for more time; changes no bit
 
 	EvalEvery int    `yaml:"eval_every" json:"eval_every"` // updates from one validation to the next; 0: at the end of each epoch
@@ -51,7 +51,7 @@ func DefaultConfig() Config {
 		Family: checkpoint.GPT2, Width: 128, Layers: 3, Heads: 4, Tied: true, InitStd: 0.02,
 		BatchTokens: 4096, Accumulate: 1, Epochs: 12,
 		LearningRate: 2e-3, Warmup: 50, Schedule: Cosine, FinalRate: 0.1, WeightDecay: 0.1, Betas: [2]float64{0.9, 0.95}, Epsilon: 1e-8,
-		Clip: 1, Dropout: 0.1, Precision: engine.FP32, Patience: 4, Seed: 1,
+		Clip: 1, Dropout: 0.1, Patience: 4, Seed: 1,
 	}
 }
 
@@ -62,7 +62,7 @@ func Published() Config {
 		Family: checkpoint.GPT2, Width: 384, Layers: 4, Heads: 4, FFN: 1536, Context: 1024, InitStd: 0.02,
 		BatchTokens: 8 * 1024, Accumulate: 16, Epochs: 20,
 		LearningRate: 3e-4, Schedule: Linear, Betas: [2]float64{0.9, 0.999}, Epsilon: 1e-8,
-		Clip: 1, Dropout: 0.1, Precision: engine.FP32, Patience: 5, Seed: 42,
+		Clip: 1, Dropout: 0.1, Patience: 5, Seed: 42,
 	}
 }
 
@@ -101,7 +101,7 @@ func (c *Config) Validate() error {
 		return fault.Usagef("train.epochs and train.steps are both 0, expected one of them to say how long to train")
 	case c.Schedule != Cosine && c.Schedule != Linear && c.Schedule != Constant:
 		return fault.Usagef("train.schedule is %q, expected %q, %q or %q", c.Schedule, Cosine, Linear, Constant)
-	case c.Precision != engine.FP32 && c.Precision != engine.BF16:
+	case c.Precision != "" && c.Precision != engine.FP32 && c.Precision != engine.BF16:
 		return fault.Usagef("train.precision is %q, expected %q or %q", c.Precision, engine.FP32, engine.BF16)
 	case c.Family != checkpoint.GPT2 && c.Family != checkpoint.Llama:
 		return fault.Usagef("train.family is %q, expected %q or %q", c.Family, checkpoint.GPT2, checkpoint.Llama)

@@ -23,6 +23,11 @@ func prepare(o *Options) (*run, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	precision, err := o.Config.Precision.On(o.Device.Backend())
+	if err != nil {
+		return nil, err
+	}
+	o.Config.Precision = precision
 	r := &run{o: o, state: state{
 		Format: stateFormat, Backend: string(o.Device.Backend()), Vocabulary: o.Corpus.Vocabulary.Fingerprint(), saved: -1,
 	}}

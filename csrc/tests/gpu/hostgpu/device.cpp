@@ -1,6 +1,8 @@
 // Devices and their memory: who owns which allocation, copies checked against it, errors kept until they are asked for. Fresh
 // memory is NaN. Under the address sanitizer every allocation has red zones, and is poisoned but while a kernel or a copy of its
 // own device runs: a host that dereferences a device pointer, and a kernel that reaches into another device, are reported.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -23,7 +25,8 @@ std::mutex guard;
 std::map<uintptr_t, Allocation> allocations;
 thread_local int device_of_thread = 0;
 cudaError_t pending = cudaSuccess;
-std::string text_of_pending;
+cudaError_t code_of_text = cudaSuccess;
+std::string text;  // of the last error
 
 uintptr_t number(const void* p) { return reinterpret_cast<uintptr_t>(p); }
 
@@ -69,12 +72,12 @@ void copy_now(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
 
 }  // namespace
 
-void set_error(cudaError_t code, const std::string& text) {
+void set_error(cudaError_t code, const std::string& words) {
   static std::mutex one;
   const std::lock_guard<std::mutex> lock(one);
   if (pending) return;
-  text_of_pending = text;
-  pending = code;
+  text = words;
+  code_of_text = pending = code;
 }
 bool has_error() { return pending != cudaSuccess; }
 int current_device() { return device_of_thread; }
@@ -103,11 +106,19 @@ cudaError_t cudaGetLastError() {
   pending = cudaSuccess;
   return e;
 }
-const char* cudaGetErrorString(cudaError_t e) { return e ? text_of_pending.c_str() : "no error"; }
+const char* cudaGetErrorString(cudaError_t e) {
+  if (e && e == code_of_text) return text.c_str();
+  return !e ? "no error" : e == cudaErrorInvalidValue ? "invalid argument" : "an error of the emulation";
+}
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = options().devices;
   return *count ? cudaSuccess : refuse(cudaErrorNoDevice, "no CUDA-capable device is detected");
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
+  if (device < 0 || device >= options().devices) return refuse(cudaErrorInvalidDevice, "no device " + std::to_string(device));
+  *p = {"hostgpu, no GPU", static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)), 8, 0, 1};
+  return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
   if (device < 0 || device >= options().devices) return refuse(cudaErrorInvalidDevice, "no device " + std::to_string(device));
@@ -120,6 +131,7 @@ cudaError_t cudaGetDevice(int* device) {
 }
 
 cudaError_t hostgpu_malloc(void** p, size_t bytes) {
+  const auto mine = turn();
   if (ptx::on()) {
     const std::string error = ptx::allocate(bytes, p);
     if (!error.empty()) return refuse(cudaErrorMemoryAllocation, error);
@@ -137,6 +149,7 @@ cudaError_t hostgpu_malloc(void** p, size_t bytes) {
 
 cudaError_t cudaFree(void* p) {
   if (!p) return cudaSuccess;
+  const auto mine = turn();
   cudaDeviceSynchronize();
   {
     const std::lock_guard<std::mutex> lock(guard);
@@ -154,6 +167,16 @@ cudaError_t cudaFree(void* p) {
 #if defined(HOSTGPU_TSAN)
   if (fibers_abandoned) return cudaSuccess;
 #endif
+  free(p);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** p, size_t bytes) {
+  if (posix_memalign(p, 256, bytes ? bytes : 1)) return refuse(cudaErrorMemoryAllocation, "out of memory");
+  std::memset(*p, 0xff, bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* p) {
   free(p);
   return cudaSuccess;
 }

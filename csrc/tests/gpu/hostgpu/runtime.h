@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,8 @@ int current_device();
 
 // ---- stream.cpp
 void enqueue(cudaStream_t, std::function<void()>);
+// Held by a thread of the host while it makes, queues or runs something: one works at a time, whatever its stream or device.
+std::unique_lock<std::recursive_mutex> turn();
 
 // ---- ptx_device.cpp: the device is a ptxsim process that runs the PTX of the kernels
 namespace ptx {

@@ -1,4 +1,4 @@
-// The part of the CUDA runtime that launchers and tests use, with NVIDIA's names (device.cpp, stream.cpp).
+// The part of the CUDA runtime that launchers, the plugin and tests use, with NVIDIA's names (device.cpp, stream.cpp).
 //
 // Streams run late: a launch or an asynchronous copy waits in its stream's queue until something synchronises with it. A missing
 // synchronisation reads what was there before, NaN in fresh memory, instead of the right result by luck. The null stream is
@@ -20,7 +20,14 @@ enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cu
 enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
 
+struct cudaDeviceProp {
+  char name[256];
+  size_t totalGlobalMem;
+  int major, minor, multiProcessorCount;
+};
+
 cudaError_t cudaGetDeviceCount(int* count);  // HOSTGPU_DEVICES, 1 without it
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp*, int device);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetLastError();
@@ -33,6 +40,8 @@ inline cudaError_t cudaMalloc(T** p, size_t bytes) {
   return hostgpu_malloc(reinterpret_cast<void**>(p), bytes);
 }
 cudaError_t cudaFree(void* p);
+cudaError_t cudaMallocHost(void** p, size_t bytes);  // any memory of the host is pinned
+cudaError_t cudaFreeHost(void* p);
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t);
 cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device, size_t bytes, cudaStream_t);

@@ -55,7 +55,13 @@ void run_until(CUstream_st& s, uint64_t count) {
 
 }  // namespace
 
+std::unique_lock<std::recursive_mutex> turn() {
+  static std::recursive_mutex m;
+  return std::unique_lock<std::recursive_mutex>(m);
+}
+
 void enqueue(cudaStream_t stream, std::function<void()> work) {
+  const auto mine = turn();
   CUstream_st& s = streams().of(stream);
   s.queue.push_back(std::move(work));
   ++s.queued;
@@ -66,22 +72,26 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
 using namespace hostgpu;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
+  const auto mine = turn();
   *s = new CUstream_st{current_device(), 0, 0, {}};
   streams().all.insert(*s);
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t s) {
+  const auto mine = turn();
   run_until(*s, s->queued);
   streams().all.erase(s);
   delete s;
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  const auto mine = turn();
   CUstream_st& s = streams().of(stream);
   run_until(s, s.queued);
   return cudaGetLastError();
 }
 cudaError_t cudaDeviceSynchronize() {
+  const auto mine = turn();
   for (CUstream_st* s : streams().all)
     if (s->device == current_device()) run_until(*s, s->queued);
   return cudaGetLastError();
@@ -96,11 +106,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream) {
+  const auto mine = turn();
   e->stream = &streams().of(stream);
   e->after = e->stream->queued;
   return cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  const auto mine = turn();
   if (e->stream) run_until(*e->stream, e->after);
   return cudaGetLastError();
 }
