@@ -20,20 +20,19 @@ struct Args {
   float* delta;
   const int32_t* offsets;
   Tensor dqkv;
-  int rows, heads, kv_heads;
+  int rows, heads, kv_heads, head_dim;
   float scale;
   Mask drop;
 };
 
 // 64 rows of a head a block, 16 a warp.
-template <int D>
 __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_delta(Args a) {
   const int first = static_cast<int>(blockIdx.x) * kTileRows + static_cast<int>(threadIdx.x) / 32 * 16;
   const int head = static_cast<int>(blockIdx.y), l = gpu::lane();
   for (int row = first; row < min(first + 16, a.rows); ++row) {
-    const int64_t quads = (int64_t{row} * a.heads + head) * (D / 4);
+    const int64_t quads = (int64_t{row} * a.heads + head) * (a.head_dim / 4);
     float sum = 0;
-    if (l < D / 4) {
+    if (l < a.head_dim / 4) {
       const Quad o = load_quad(a.out, quads + l), dout = load_quad(a.dout, quads + l);
 #pragma unroll
       for (int e = 0; e < 4; ++e) sum += o.v[e] * dout.v[e];
@@ -54,13 +53,12 @@ __device__ __forceinline__ Pair pair_of(const Args& a, bool in, float s, float d
 }
 
 // Where a head's tensors begin for a segment.
-template <int D>
 struct Place {
   int64_t stride, base, out_stride, out_base;
   __device__ Place(const Args& a, int start)
-      : stride(int64_t{a.heads + 2 * a.kv_heads} * D),
+      : stride(int64_t{a.heads + 2 * a.kv_heads} * a.head_dim),
         base(start * stride),
-        out_stride(int64_t{a.heads} * D),
+        out_stride(int64_t{a.heads} * a.head_dim),
         out_base(start * out_stride) {}
 };
 
@@ -118,18 +116,19 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_keys(
   const int start = a.offsets[blockIdx.z], length = a.offsets[blockIdx.z + 1] - start;
   const int key0 = static_cast<int>(blockIdx.x) * kTileRows, kv = static_cast<int>(blockIdx.y);
   if (key0 >= length) return;
-  const int group = a.heads / a.kv_heads, warp_row = static_cast<int>(threadIdx.x) / 32 * 16;
-  const Place<D> at(a, start);
-  const int64_t k_column = int64_t{a.heads + kv} * D, v_column = int64_t{a.heads + a.kv_heads + kv} * D;
-  load_tile<D, kTileRows>(k_tile, a.qkv + at.base + k_column, at.stride, key0, length);
-  load_tile<D, kTileRows>(v_tile, a.qkv + at.base + v_column, at.stride, key0, length);
+  const int group = a.heads / a.kv_heads, width = a.head_dim, warp_row = static_cast<int>(threadIdx.x) / 32 * 16;
+  const Place at(a, start);
+  const int64_t k_column = int64_t{a.heads + kv} * width, v_column = int64_t{a.heads + a.kv_heads + kv} * width;
+  load_tile<D, kTileRows>(k_tile, a.qkv + at.base + k_column, at.stride, key0, length, width);
+  load_tile<D, kTileRows>(v_tile, a.qkv + at.base + v_column, at.stride, key0, length, width);
 
   // Step i: head i / tiles of the group, and tile i mod tiles of the queries from key0 on.
   const int tiles = (length - key0 + kStep - 1) / kStep, steps = group * tiles;
   const auto fetch = [&](int i) {
     const int head = kv * group + i / tiles, first = key0 + i % tiles * kStep, stage = i & 1;
-    load_tile<D, kStep>(q_tile + stage * kStage, a.qkv + at.base + int64_t{head} * D, at.stride, first, length);
-    load_tile<D, kStep>(dout_tile + stage * kStage, a.dout + at.out_base + int64_t{head} * D, at.out_stride, first, length);
+    load_tile<D, kStep>(q_tile + stage * kStage, a.qkv + at.base + int64_t{head} * width, at.stride, first, length, width);
+    load_tile<D, kStep>(dout_tile + stage * kStage, a.dout + at.out_base + int64_t{head} * width, at.out_stride, first, length,
+                        width);
     load_query_numbers(a, numbers + stage * 2 * kStep, head, start, first, length);
   };
   fetch(0);
@@ -155,8 +154,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_keys(
   }
   gpu::cp_async_wait<0>();
   const float one[2] = {1, 1};
-  store_rows<D>(dk, one, k_tile, warp_row, a.dqkv, at.base + k_column, at.stride, key0, length);
-  store_rows<D>(dv, one, v_tile, warp_row, a.dqkv, at.base + v_column, at.stride, key0, length);
+  store_rows<D>(dk, one, k_tile, warp_row, a.dqkv, at.base + k_column, at.stride, key0, length, width);
+  store_rows<D>(dv, one, v_tile, warp_row, a.dqkv, at.base + v_column, at.stride, key0, length, width);
 }
 
 // ---- pass over queries ------------------------------------------------------------------------------------------------------
@@ -210,14 +209,14 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_queri
   const int start = a.offsets[blockIdx.z], length = a.offsets[blockIdx.z + 1] - start;
   const int query0 = static_cast<int>(blockIdx.x) * kTileRows, head = static_cast<int>(blockIdx.y);
   if (query0 >= length) return;
-  const int kv = head / (a.heads / a.kv_heads), warp_row = static_cast<int>(threadIdx.x) / 32 * 16;
-  const Place<D> at(a, start);
-  load_tile<D, kTileRows>(q_tile, a.qkv + at.base + int64_t{head} * D, at.stride, query0, length);
-  load_tile<D, kTileRows>(dout_tile, a.dout + at.out_base + int64_t{head} * D, at.out_stride, query0, length);
+  const int kv = head / (a.heads / a.kv_heads), warp_row = static_cast<int>(threadIdx.x) / 32 * 16, width = a.head_dim;
+  const Place at(a, start);
+  load_tile<D, kTileRows>(q_tile, a.qkv + at.base + int64_t{head} * width, at.stride, query0, length, width);
+  load_tile<D, kTileRows>(dout_tile, a.dout + at.out_base + int64_t{head} * width, at.out_stride, query0, length, width);
   const auto fetch = [&](int j) {
-    load_tile<D, kStep>(k_tile + (j & 1) * kStage, a.qkv + at.base + int64_t{a.heads + kv} * D, at.stride, j * kStep, length);
-    load_tile<D, kStep>(v_tile + (j & 1) * kStage, a.qkv + at.base + int64_t{a.heads + a.kv_heads + kv} * D, at.stride, j * kStep,
-                        length);
+    const bf16 *k = a.qkv + at.base + int64_t{a.heads + kv} * width, *v = k + int64_t{a.kv_heads} * width;
+    load_tile<D, kStep>(k_tile + (j & 1) * kStage, k, at.stride, j * kStep, length, width);
+    load_tile<D, kStep>(v_tile + (j & 1) * kStage, v, at.stride, j * kStep, length, width);
   };
   fetch(0);
   gpu::cp_async_commit();
@@ -243,7 +242,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_queri
   }
   gpu::cp_async_wait<0>();
   const float one[2] = {1, 1};
-  store_rows<D>(dq, one, q_tile, warp_row, a.dqkv, at.base + int64_t{head} * D, at.stride, query0, length);
+  store_rows<D>(dq, one, q_tile, warp_row, a.dqkv, at.base + int64_t{head} * width, at.stride, query0, length, width);
 }
 
 template <int D>
@@ -251,16 +250,15 @@ int run(Stream stream, const AttentionBackward& a) {
   constexpr int kTiles = 2 * Tile<D, kTileRows>::kBytes + 2 * Tile<D, 2 * kStep>::kBytes, kNumbers = 2 * 2 * kStep * 4;
   const auto keys = attention_backward_keys<D>;
   const auto queries = attention_backward_queries<D>;
-  const auto delta = attention_backward_delta<D>;
   int e = cudaFuncSetAttribute(keys, cudaFuncAttributeMaxDynamicSharedMemorySize, kTiles + kNumbers);
   if (!e) e = cudaFuncSetAttribute(queries, cudaFuncAttributeMaxDynamicSharedMemorySize, kTiles);
-  const Args args{a.qkv,  a.out,           a.dout,  a.lse,      a.delta, a.segments.offsets,
-                  a.dqkv, a.segments.rows, a.heads, a.kv_heads, a.scale, Mask(a.drop)};
+  const Args args{a.qkv,           a.out,   a.dout,     a.lse,      a.delta, a.segments.offsets, a.dqkv,
+                  a.segments.rows, a.heads, a.kv_heads, a.head_dim, a.scale, Mask(a.drop)};
   const auto count = [](int x) { return static_cast<unsigned>(x); };
   const unsigned tiles = count((a.longest + kTileRows - 1) / kTileRows), segments = count(a.segments.count);
   const dim3 block(kAttentionThreads);
-  if (!e)
-    e = GPU_LAUNCH(delta, dim3((count(a.segments.rows) + kTileRows - 1) / kTileRows, count(a.heads)), block, 0, stream, args);
+  const dim3 rows((count(a.segments.rows) + kTileRows - 1) / kTileRows, count(a.heads));
+  if (!e) e = GPU_LAUNCH(attention_backward_delta, rows, block, 0, stream, args);
   if (!e) e = GPU_LAUNCH(keys, dim3(tiles, count(a.kv_heads), segments), block, kTiles + kNumbers, stream, args);
   if (!e) e = GPU_LAUNCH(queries, dim3(tiles, count(a.heads), segments), block, kTiles, stream, args);
   return e;
@@ -271,7 +269,7 @@ int run(Stream stream, const AttentionBackward& a) {
 int attention_backward(Stream stream, const AttentionBackward& a) {
   if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim)) return kInvalid;
   if (a.segments.count == 0 || a.longest == 0) return 0;
-  return a.head_dim == 64 ? run<64>(stream, a) : a.head_dim == 96 ? run<96>(stream, a) : run<128>(stream, a);
+  return on_tiles(a.head_dim, [&](auto columns) { return run<columns>(stream, a); });
 }
 
 }  // namespace syn::cuda

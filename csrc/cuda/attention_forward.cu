@@ -12,7 +12,7 @@ struct Args {
   const int32_t* offsets;
   bf16* out;
   float* lse;
-  int rows, heads, kv_heads;
+  int rows, heads, kv_heads, head_dim;
   float scale_log2;
   Mask drop;
 };
@@ -102,15 +102,15 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_forward_tiles(
   const int query0 = static_cast<int>(blockIdx.x) * kTileRows, head = static_cast<int>(blockIdx.y);
   if (query0 >= length) return;  // the whole block leaves together
   const int kv = head / (a.heads / a.kv_heads), warp_row = static_cast<int>(threadIdx.x) / 32 * 16;
-  const int64_t stride = int64_t{a.heads + 2 * a.kv_heads} * D, base = start * stride;
-  const bf16* const q = a.qkv + base + head * D;
-  const bf16* const k = a.qkv + base + (a.heads + kv) * D;
-  const bf16* const v = a.qkv + base + (a.heads + a.kv_heads + kv) * D;
+  const int64_t stride = int64_t{a.heads + 2 * a.kv_heads} * a.head_dim, base = start * stride;
+  const bf16* const q = a.qkv + base + head * a.head_dim;
+  const bf16* const k = a.qkv + base + (a.heads + kv) * a.head_dim;
+  const bf16* const v = a.qkv + base + (a.heads + a.kv_heads + kv) * a.head_dim;
   const int tiles = (min(query0 + kTileRows, length) + kTileRows - 1) / kTileRows;
 
-  load_tile<D, kTileRows>(q_tile, q, stride, query0, length);
-  load_tile<D, kTileRows>(k_tile, k, stride, 0, length);
-  load_tile<D, kTileRows>(v_tile, v, stride, 0, length);
+  load_tile<D, kTileRows>(q_tile, q, stride, query0, length, a.head_dim);
+  load_tile<D, kTileRows>(k_tile, k, stride, 0, length, a.head_dim);
+  load_tile<D, kTileRows>(v_tile, v, stride, 0, length, a.head_dim);
   gpu::cp_async_commit();
 
   Mask drop = a.drop;
@@ -120,8 +120,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_forward_tiles(
   for (int j = 0; j < tiles; ++j) {
     if (j + 1 < tiles) {
       const int stage = ((j + 1) & 1) * Tile<D, kTileRows>::kElements;
-      load_tile<D, kTileRows>(k_tile + stage, k, stride, (j + 1) * kTileRows, length);
-      load_tile<D, kTileRows>(v_tile + stage, v, stride, (j + 1) * kTileRows, length);
+      load_tile<D, kTileRows>(k_tile + stage, k, stride, (j + 1) * kTileRows, length, a.head_dim);
+      load_tile<D, kTileRows>(v_tile + stage, v, stride, (j + 1) * kTileRows, length, a.head_dim);
     }
     gpu::cp_async_commit();
     gpu::cp_async_wait<1>();
@@ -139,9 +139,9 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_forward_tiles(
 
   float inverse[2];
   finish_rows(soft, a.lse + int64_t{head} * a.rows + start, query0 + warp_row, length, inverse);
-  const int64_t out_stride = int64_t{a.heads} * D;
-  store_rows<D>(out, inverse, q_tile, warp_row, Tensor{a.out, Precision::kBf16}, start * out_stride + head * D, out_stride,
-                query0, length);
+  const int64_t out_stride = int64_t{a.heads} * a.head_dim;
+  store_rows<D>(out, inverse, q_tile, warp_row, Tensor{a.out, Precision::kBf16}, start * out_stride + head * a.head_dim,
+                out_stride, query0, length, a.head_dim);
 }
 
 template <int D>
@@ -150,7 +150,8 @@ int run(Stream stream, const AttentionForward& a) {
   const auto kernel = attention_forward_tiles<D>;
   const int e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared);
   if (e) return e;
-  const Args args{a.qkv, a.segments.offsets, a.out, a.lse, a.segments.rows, a.heads, a.kv_heads, a.scale * kLog2E, Mask(a.drop)};
+  const Args args{a.qkv,      a.segments.offsets, a.out,       a.lse, a.segments.rows, a.heads, a.kv_heads,
+                  a.head_dim, a.scale * kLog2E,   Mask(a.drop)};
   const dim3 grid(static_cast<unsigned>((a.longest + kTileRows - 1) / kTileRows), static_cast<unsigned>(a.heads),
                   static_cast<unsigned>(a.segments.count));
   return GPU_LAUNCH(kernel, grid, dim3(kAttentionThreads), kShared, stream, args);
@@ -161,7 +162,7 @@ int run(Stream stream, const AttentionForward& a) {
 int attention_forward(Stream stream, const AttentionForward& a) {
   if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim)) return kInvalid;
   if (a.segments.count == 0 || a.longest == 0) return 0;
-  return a.head_dim == 64 ? run<64>(stream, a) : a.head_dim == 96 ? run<96>(stream, a) : run<128>(stream, a);
+  return on_tiles(a.head_dim, [&](auto columns) { return run<columns>(stream, a); });
 }
 
 }  // namespace syn::cuda

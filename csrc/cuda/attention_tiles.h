@@ -1,17 +1,23 @@
 // What the attention kernels share: tiles of q, k, v and their gradients in shared memory, and the fragments of the tensor core.
 //
-// A tile holds rows of one head, head_dim elements each, 16 bytes of padding behind every row: then the eight rows of an ldmatrix
-// phase lie in different banks. A warp owns 16 rows of a product. In the layout of its sums (C), lane l holds columns 2(l mod 4)
-// and the next of rows l/4 and l/4 + 8; two neighbouring C tiles of 8 columns are the A operand of one step of 16.
+// A tile holds rows of one head in D columns, the smallest of 32, 64, 96 and 128 that head_dim fits into: the columns behind the
+// head are zeros, which add nothing to a product, and are never stored. 16 bytes of padding lie behind every row: then the eight
+// rows of an ldmatrix phase lie in different banks. A warp owns 16 rows of a product. In the layout of its sums (C), lane l holds
+// columns 2(l mod 4) and the next of rows l/4 and l/4 + 8; two neighbouring C tiles of 8 columns are the A operand of one step of
+// 16.
 #ifndef SYN_CUDA_ATTENTION_TILES_H
 #define SYN_CUDA_ATTENTION_TILES_H
 
+#include <type_traits>
+
 #include "cuda/quad.h"
+#include "ops/attention.h"
 
 namespace syn::cuda {
 
 constexpr int kTileRows = 64;  // queries or keys of a block, 16 a warp
 constexpr int kAttentionThreads = 128;
+constexpr int kMinHeadDim = 16;
 constexpr float kLog2E = 1.44269504f, kLn2 = 0.69314718f;
 
 template <int D, int Rows>
@@ -21,14 +27,15 @@ struct Tile {
   static constexpr int kBytes = (2 * kElements + 127) / 128 * 128;
 };
 
-// Rows [first, first + Rows) of a segment into a tile; zeros from row `length` on. from: the segment's first row.
+// Rows [first, first + Rows) of a segment into a tile; zeros from row `length` and from column head_dim on. from: the segment's
+// first row.
 template <int D, int Rows>
-__device__ __forceinline__ void load_tile(bf16* tile, const bf16* from, int64_t stride, int first, int length) {
+__device__ __forceinline__ void load_tile(bf16* tile, const bf16* from, int64_t stride, int first, int length, int head_dim) {
   constexpr int kChunks = D / 8;
 #pragma unroll
   for (int i = static_cast<int>(threadIdx.x); i < Rows * kChunks; i += kAttentionThreads) {
     const int r = i / kChunks, c = i % kChunks * 8;
-    const bool in = first + r < length;
+    const bool in = first + r < length && c < head_dim;
     gpu::cp_async16(tile + r * Tile<D, 1>::kStride + c, in ? from + (first + r) * stride + c : from, in);
   }
 }
@@ -89,11 +96,13 @@ __device__ __forceinline__ void multiply_add(float (&c)[D / 8][4], const uint32_
   }
 }
 
-// Rows of C tiles, times factor[0] (rows l/4) and factor[1] (8 further down), to rows first.. of a segment below length. bf16
-// goes by the warp's own 16 rows of a tile that nobody else uses any more, so that memory is written in whole sectors.
+// Rows of C tiles, times factor[0] (rows l/4) and factor[1] (8 further down), to rows first.. of a segment below length, columns
+// below head_dim. bf16 goes by the warp's own 16 rows of a tile that nobody else uses any more, so that memory is written in
+// whole sectors.
 template <int D>
 __device__ __forceinline__ void store_rows(const float (&c)[D / 8][4], const float (&factor)[2], bf16* tile, int row0,
-                                           const Tensor& to, int64_t offset, int64_t stride, int first, int length) {
+                                           const Tensor& to, int64_t offset, int64_t stride, int first, int length,
+                                           int head_dim) {
   const int l = gpu::lane(), g = l >> 2, t = l & 3;
   if (to.precision == Precision::kFp32) {
     float* const out = static_cast<float*>(to.data) + offset;
@@ -102,7 +111,7 @@ __device__ __forceinline__ void store_rows(const float (&c)[D / 8][4], const flo
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
         const int row = first + row0 + g + 8 * i;
-        if (row >= length) continue;
+        if (row >= length || d * 8 >= head_dim) continue;
         *reinterpret_cast<float2*>(out + row * stride + d * 8 + 2 * t) =
             float2{c[d][2 * i] * factor[i], c[d][2 * i + 1] * factor[i]};
       }
@@ -120,7 +129,7 @@ __device__ __forceinline__ void store_rows(const float (&c)[D / 8][4], const flo
 #pragma unroll
   for (int i = l; i < 16 * (D / 8); i += 32) {
     const int r = i / (D / 8), column = i % (D / 8) * 8, row = first + row0 + r;
-    if (row < length)
+    if (row < length && column < head_dim)
       *reinterpret_cast<uint4*>(out + row * stride + column) =
           *reinterpret_cast<const uint4*>(mine + r * Tile<D, 1>::kStride + column);
   }
@@ -135,7 +144,17 @@ __device__ __forceinline__ void mask_pair(const Mask& m, uint32_t query, uint32_
 
 inline bool good_attention(const Segments& s, int32_t longest, int32_t heads, int32_t kv_heads, int32_t head_dim) {
   const bool heads_good = heads > 0 && kv_heads > 0 && heads % kv_heads == 0 && heads <= 65535;
-  return heads_good && (head_dim == 64 || head_dim == 96 || head_dim == 128) && s.count >= 0 && s.count <= 65535 && longest >= 0;
+  const bool size_good = head_dim >= kMinHeadDim && head_dim <= kMaxHeadDim && head_dim % 8 == 0;
+  return heads_good && size_good && s.count >= 0 && s.count <= 65535 && longest >= 0;
+}
+
+// launch(std::integral_constant<int, D>) with the columns D of the tiles that hold heads of head_dim.
+template <class Launch>
+int on_tiles(int32_t head_dim, Launch&& launch) {
+  if (head_dim <= 32) return launch(std::integral_constant<int, 32>{});
+  if (head_dim <= 64) return launch(std::integral_constant<int, 64>{});
+  if (head_dim <= 96) return launch(std::integral_constant<int, 96>{});
+  return launch(std::integral_constant<int, 128>{});
 }
 
 }  // namespace syn::cuda

@@ -128,7 +128,7 @@ struct Round {
   int64_t count;
 };
 
-// Head sizes 64, 96 and 128. longest: no segment is longer.
+// Head sizes: multiples of 8 from 16 to 128, in decoding too. longest: no segment is longer.
 struct AttentionForward {
   const bf16* qkv;  // [rows, (heads + 2 kv_heads) head_dim]
   Segments segments;

@@ -1,4 +1,4 @@
-// cuda/attention_decode.cu against the reference, over contexts of one and several pages.
+// cuda/attention_decode.cu against the reference, over contexts of one and several pages and heads of every size.
 #include <cmath>
 
 #include "ref/decode.h"
@@ -70,7 +70,8 @@ void check_decode(const DecodeCase& c) {
   std::vector<double> want(static_cast<size_t>(rows * c.heads * c.dim));
   ref::attention_decode(exec, arguments(c, k, qkv, slot, c.position, want, scores));
 
-  Buffer<bf16> q(to_bf16(qkv)), cache(to_bf16(before)), out(static_cast<int64_t>(want.size()));
+  constexpr size_t kGuard = 128;  // NaN behind out, which must stay
+  Buffer<bf16> q(to_bf16(qkv)), cache(to_bf16(before)), out(to_bf16(std::vector<float>(want.size() + kGuard, NAN)));
   Buffer<int32_t> slots(slot), positions(c.position);
   Buffer<float> partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
   must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows,
@@ -78,13 +79,15 @@ void check_decode(const DecodeCase& c) {
   Outputs oracle, plain, got;
   oracle.add("out", want);
   plain.add("out", from_bf16(to_bf16(want)));
-  got.add("out", from_bf16(out.download()));
+  std::vector<float> written = from_bf16(out.download());
+  for (size_t i = want.size(); i < written.size(); ++i) EXPECT_TRUE(std::isnan(written[i])) << "written behind the last row";
+  written.resize(want.size());
+  got.add("out", written);
   compare(got, plain, oracle, kOutput);
   const std::vector<bf16> appended = cache.download();
   for (size_t i = 0; i < appended.size(); ++i) {
-    if (!std::isnan(k.cache[i])) {
-      EXPECT_EQ(static_cast<double>(from_bf16(appended[i])), k.cache[i]) << i;
-    }
+    const auto now = static_cast<double>(from_bf16(appended[i]));
+    EXPECT_TRUE(now == k.cache[i] || (std::isnan(now) && std::isnan(k.cache[i]))) << now << ", not " << k.cache[i] << " at " << i;
   }
 }
 
@@ -97,13 +100,26 @@ TEST(GpuAttentionDecode, matches_the_reference_and_appends) {
   check_decode({50, 3, 1, 64, {1, 2}});
 }
 
-TEST(GpuAttentionDecode, refuses_pages_that_the_kernels_do_not_take) {
+TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
+  if (kSmallOnly) return check_decode({20, 2, 2, 24, {17}});
+  constexpr int32_t kHeads[] = {2, 3, 4, 8};
+  for (int32_t dim = 16; dim <= 128; dim += 8) check_decode({40, kHeads[dim / 8 % 4], 1, dim, {0, 35}});
+  check_decode({300, 4, 2, 40, {159, 161}});
+  check_decode({300, 1, 1, 120, {160}});
+}
+
+TEST(GpuAttentionDecode, refuses_pages_and_heads_that_the_kernels_do_not_take) {
   cuda::AttentionDecode a{};
   a.rows = a.heads = a.kv_heads = a.pages = 1;
   a.head_dim = 64;
   for (const int32_t page : {0, 20, 512}) {
     a.page = page;
-    EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid);
+    EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid) << page;
+  }
+  a.page = 16;
+  for (const int32_t dim : {0, 8, 20, 136}) {
+    a.head_dim = dim;
+    EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid) << dim;
   }
 }
 

@@ -1,4 +1,5 @@
-// cuda/attention_forward.cu and attention_backward.cu against the reference, over lengths around every tile edge.
+// cuda/attention_forward.cu and attention_backward.cu against the reference, over lengths around every tile edge and heads of
+// every size.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -48,30 +49,39 @@ Outputs attention_reference(const AttentionCase& c, const Ops<Real>& ops, Exec& 
   return results;
 }
 
+// What kernels write begins as NaN and has a guard behind it, which must stay NaN.
+constexpr int64_t kGuard = 128;
+std::vector<float> unwritten(int64_t count) { return std::vector<float>(static_cast<size_t>(count + kGuard), NAN); }
+std::vector<float> without_guard(std::vector<float> x) {
+  const auto guard = x.end() - kGuard;
+  EXPECT_TRUE(std::all_of(guard, x.end(), [](float v) { return std::isnan(v); })) << "written behind the last row";
+  x.erase(guard, x.end());
+  return x;
+}
+
 struct AttentionRun {
   std::vector<float> out, lse, dqkv;
 };
 
 // With c.lengths as the segments.
-AttentionRun attention_on_device(const AttentionCase& c, const std::vector<float>& qkv_rows,
+AttentionRun attention_on_device(const AttentionCase& c, float scale, const std::vector<float>& qkv_rows,
                                  const std::vector<float>& dout_rows) {
   const TestSegments s(c.lengths);
   const int32_t rows = s.view().rows, longest = *std::max_element(c.lengths.begin(), c.lengths.end());
-  Buffer<bf16> qkv(to_bf16(qkv_rows)), dout(to_bf16(dout_rows)), out(rows * out_width(c));
+  Buffer<bf16> qkv(to_bf16(qkv_rows)), dout(to_bf16(dout_rows)), out(to_bf16(unwritten(rows * out_width(c))));
   Buffer<int32_t> offsets(s.offsets);
   Buffer<float> lse(int64_t{c.heads} * rows), delta(int64_t{c.heads} * rows);
-  TensorBuffer dqkv(c.gradient, rows * qkv_width(c));
+  TensorBuffer dqkv(c.gradient, unwritten(rows * qkv_width(c)));
   const Segments on_device{offsets, nullptr, s.view().count, rows};
-  must(
-      cuda::attention_forward(nullptr, {qkv, on_device, longest, c.heads, c.kv_heads, c.dim, scale_of(c), out, lse, drop_of(c)}));
-  must(cuda::attention_backward(nullptr, {qkv, out, lse, dout, on_device, longest, c.heads, c.kv_heads, c.dim, scale_of(c),
-                                          dqkv.view(), delta, drop_of(c)}));
-  return {from_bf16(out.download()), lse.download(), dqkv.download()};
+  must(cuda::attention_forward(nullptr, {qkv, on_device, longest, c.heads, c.kv_heads, c.dim, scale, out, lse, drop_of(c)}));
+  must(cuda::attention_backward(
+      nullptr, {qkv, out, lse, dout, on_device, longest, c.heads, c.kv_heads, c.dim, scale, dqkv.view(), delta, drop_of(c)}));
+  return {without_guard(from_bf16(out.download())), lse.download(), without_guard(dqkv.download())};
 }
 
 AttentionRun attention_on_device(const AttentionCase& c) {
   const int32_t rows = TestSegments(c.lengths).view().rows;
-  return attention_on_device(c, qkv_of<float>(c, rows), dout_of<float>(c, rows));
+  return attention_on_device(c, scale_of(c), qkv_of<float>(c, rows), dout_of<float>(c, rows));
 }
 
 void check_attention(const AttentionCase& c) {
@@ -103,6 +113,47 @@ TEST(GpuAttention, with_dropout_matches_the_reference) {
   check_attention({{66}, 1, 1, 128, 0.1, kFp32});
 }
 
+// In tiles of 32, 64, 96 and 128 columns, which most of these heads do not fill.
+TEST(GpuAttention, heads_of_every_size_match_the_reference) {
+  if (kSmallOnly) {
+    check_attention({{33, 2}, 2, 1, 24, 0.3, kBf16});
+    return check_attention({{9}, 1, 1, 40, 0, kFp32});
+  }
+  const std::vector<std::vector<int32_t>> lengths = {{65, 2}, {31, 1, 33}, {64, 3}};
+  for (int32_t dim = 16; dim <= 128; dim += 8) {
+    const auto& some = lengths[static_cast<size_t>(dim / 8 % 3)];
+    check_attention({some, 2, 1, dim, 0, dim % 16 ? kBf16 : kFp32});
+    check_attention({some, 3, dim % 24 ? 3 : 1, dim, 0.2, dim % 16 ? kFp32 : kBf16});
+  }
+}
+
+// Heads of dim columns in as many of wide columns, zeros behind.
+std::vector<float> widened(const std::vector<float>& x, int32_t dim, int32_t wide) {
+  std::vector<float> out;
+  for (auto head = x.begin(); head != x.end(); head += dim) {
+    out.insert(out.end(), head, head + dim);
+    out.resize(out.size() + static_cast<size_t>(wide - dim));
+  }
+  return out;
+}
+
+TEST(GpuAttention, a_head_has_the_same_bits_in_a_wider_tile) {
+  if (kSmallOnly) return;
+  struct Sizes {
+    int32_t dim, wide;
+  };
+  for (const Sizes s : {Sizes{24, 32}, Sizes{16, 64}, Sizes{56, 96}, Sizes{72, 128}}) {
+    const AttentionCase narrow{{67, 2}, 2, 1, s.dim, 0.1, kBf16}, wide{{67, 2}, 2, 1, s.wide, 0.1, kBf16};
+    const std::vector<float> qkv = qkv_of<float>(narrow, 69), dout = dout_of<float>(narrow, 69);
+    const AttentionRun one = attention_on_device(narrow, scale_of(narrow), qkv, dout);
+    const AttentionRun other =
+        attention_on_device(wide, scale_of(narrow), widened(qkv, s.dim, s.wide), widened(dout, s.dim, s.wide));
+    EXPECT_EQ(widened(one.out, s.dim, s.wide), other.out);
+    EXPECT_EQ(one.lse, other.lse);
+    EXPECT_EQ(widened(one.dqkv, s.dim, s.wide), other.dqkv);
+  }
+}
+
 TEST(GpuAttention, a_segment_has_the_same_bits_alone_and_beside_others) {
   if (kSmallOnly) return;
   const AttentionCase packed{{40, 70, 5}, 2, 1, 64, 0, kBf16}, alone{{70}, 2, 1, 64, 0, kBf16};
@@ -112,8 +163,8 @@ TEST(GpuAttention, a_segment_has_the_same_bits_alone_and_beside_others) {
   };
   const int64_t qkv = qkv_width(packed), out = out_width(packed);
   const AttentionRun all = attention_on_device(packed);
-  const AttentionRun one =
-      attention_on_device(alone, part(qkv_of<float>(packed, rows), qkv), part(dout_of<float>(packed, rows), out));
+  const AttentionRun one = attention_on_device(alone, scale_of(alone), part(qkv_of<float>(packed, rows), qkv),
+                                               part(dout_of<float>(packed, rows), out));
   EXPECT_EQ(one.out, part(all.out, out));
   EXPECT_EQ(one.dqkv, part(all.dqkv, qkv));
 }
@@ -134,12 +185,15 @@ TEST(GpuAttention, a_maximum_that_grows_leaves_the_rounding_as_it_is) {
 
 TEST(GpuAttention, refuses_heads_that_the_kernels_do_not_take) {
   cuda::AttentionForward a{};
-  a.segments.count = a.longest = 1;
-  for (const auto& [heads, kv, dim] : {std::array{2, 1, 32}, std::array{3, 2, 64}, std::array{0, 0, 64}}) {
-    a.heads = heads;
-    a.kv_heads = kv;
-    a.head_dim = dim;
-    EXPECT_EQ(cuda::attention_forward(nullptr, a), cuda::kInvalid);
+  cuda::AttentionBackward b{};
+  a.segments.count = a.longest = b.segments.count = b.longest = 1;
+  for (const auto& [heads, kv, dim] : {std::array{2, 1, 8}, std::array{2, 1, 20}, std::array{2, 1, 136}, std::array{2, 1, -64},
+                                       std::array{3, 2, 64}, std::array{0, 0, 64}}) {
+    a.heads = b.heads = heads;
+    a.kv_heads = b.kv_heads = kv;
+    a.head_dim = b.head_dim = dim;
+    EXPECT_EQ(cuda::attention_forward(nullptr, a), cuda::kInvalid) << dim;
+    EXPECT_EQ(cuda::attention_backward(nullptr, b), cuda::kInvalid) << dim;
   }
 }
 
