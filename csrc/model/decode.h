@@ -9,18 +9,10 @@
 #include "model/kv.h"
 #include "model/matrices.h"
 #include "model/model.h"
+#include "model/step_decoder.h"
 #include "ops/decode_table.h"
 
 namespace syn {
-
-// The tokens of one step. Row r is the token of a slot at a position of its chunk; the slots are all different.
-struct DecodeRows {
-  const int32_t* token;     // [rows]
-  const int32_t* slot;      // [rows]
-  const int32_t* position;  // [rows]
-  int32_t rows;
-  int32_t wanted;  // the first so many rows want a draw, the others only fill their caches
-};
 
 template <class Real>
 class Decoder {

@@ -11,12 +11,12 @@
 #include <cmath>
 #include <vector>
 
+#include "core/arena.h"
 #include "core/status.h"
 #include "math/int8.h"
 #include "math/philox.h"
-#include "math/radix.h"
-#include "model/decode.h"
 #include "model/generator_queue.h"
+#include "model/step_decoder.h"
 
 namespace syn {
 namespace {
@@ -60,10 +60,9 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
           {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
 }
 
-template <class Real>
-class GeneratorOf final : public Generator {
+class SlotGenerator final : public Generator {
  public:
-  GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared_ptr<Grammar> grammar, const GeneratorSettings& settings);
+  SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Grammar> grammar, const GeneratorSettings& settings);
 
   static void estimate(const Device&, const Shape&, const GeneratorSettings&, syn_memory& out);
   void submit(int64_t first, int64_t count) override;
@@ -71,14 +70,12 @@ class GeneratorOf final : public Generator {
   void take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) override;
 
  private:
-  // Per-step arrays and scratch, laid out twice as core/arena.h explains.
+  // Per-step arrays, laid out twice as core/arena.h explains.
   struct Buffers {
     int32_t *token, *slot, *position;  // [slots] the rows of a step
     SampleDraw* draw;                  // [slots]
     int32_t* feed;                     // [slots, context]
     uint64_t* seen;                    // [slots, words]
-    float* nothing;                    // [vocab] -inf
-    std::byte* scratch;                // of a draw without the model
   };
   static Buffers lay_out(const Shape&, int32_t slots, Arena& arena);
 
@@ -93,12 +90,11 @@ class GeneratorOf final : public Generator {
   SampleDraw next_draw(const Slot& slot) const;
   bool limited(int32_t state, int32_t room) const;
 
-  const std::shared_ptr<ModelOf<Real>> model_;
+  const std::shared_ptr<Model> model_;
   const std::shared_ptr<Grammar> grammar_;
   const GeneratorSettings settings_;
   const GrammarTables tables_;
-  const DecodeOps<Real>& ops_;
-  Decoder<Real> decoder_;
+  const std::unique_ptr<StepDecoder> decoder_;
   ReadyRing ready_;
   PatientQueue queue_;
   std::vector<Slot> slots_;
@@ -106,8 +102,7 @@ class GeneratorOf final : public Generator {
   Buffers b_;
 };
 
-template <class Real>
-typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, int32_t slots, Arena& arena) {
+SlotGenerator::Buffers SlotGenerator::lay_out(const Shape& s, int32_t slots, Arena& arena) {
   Buffers b;
   b.token = arena.take<int32_t>(slots);
   b.slot = arena.take<int32_t>(slots);
@@ -115,53 +110,42 @@ typename GeneratorOf<Real>::Buffers GeneratorOf<Real>::lay_out(const Shape& s, i
   b.draw = arena.take<SampleDraw>(slots);
   b.feed = arena.take<int32_t>(int64_t{slots} * s.context);
   b.seen = arena.take<uint64_t>(int64_t{slots} * ((s.vocab + 63) / 64));
-  b.nothing = arena.take<float>(s.vocab);
-  b.scratch = arena.take<std::byte>(static_cast<int64_t>(sample_scratch_bytes(s.vocab)));
   return b;
 }
 
-template <class Real>
-GeneratorOf<Real>::GeneratorOf(std::shared_ptr<ModelOf<Real>> model, std::shared_ptr<Grammar> grammar,
-                               const GeneratorSettings& settings)
+SlotGenerator::SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Grammar> grammar, const GeneratorSettings& settings)
     : model_(std::move(model)),
       grammar_(std::move(grammar)),
       settings_(settings),
       tables_(grammar_->tables()),
-      ops_(decode_ops<Real>(*model_->device())),
-      decoder_(model_, settings.slots, settings.precision),
+      decoder_(make_step_decoder(model_, tables_, settings)),
       ready_(settings.slots, settings.max_tokens),
       slots_(static_cast<size_t>(settings.slots)) {
   const Shape& s = model_->shape();
   lay_out(s, settings.slots, arena_);
   arena_.reserve();
   b_ = lay_out(s, settings.slots, arena_);
-  for (int32_t t = 0; t < s.vocab; ++t) b_.nothing[t] = kLowest;
   for (size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].feed = b_.feed + i * static_cast<size_t>(s.context);
     slots_[i].memory.seen = b_.seen + i * static_cast<size_t>((s.vocab + 63) / 64);
   }
 }
 
-template <class Real>
-void GeneratorOf<Real>::estimate(const Device& device, const Shape& s, const GeneratorSettings& settings, syn_memory& out) {
-  Arena arena("generator"), weights("weights");
-  weights.take<Real>(layout_of(s).count);
+void SlotGenerator::estimate(const Device& device, const Shape& s, const GeneratorSettings& settings, syn_memory& out) {
+  Arena arena("generator");
   lay_out(s, settings.slots, arena);
-  Decoder<Real>::estimate(device, s, settings.slots, settings.precision, out);
-  out.parameters += weights.bytes();
+  estimate_step_decoder(device, s, settings, out);
   out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
 }
 
-template <class Real>
-void GeneratorOf<Real>::submit(int64_t first, int64_t count) {
+void SlotGenerator::submit(int64_t first, int64_t count) {
   const auto most = static_cast<long long>(kPhiloxItems);
   require(first >= 0 && count >= 0 && first <= kPhiloxItems - count, "patients %lld and %lld more, expected within 0 to %lld",
           static_cast<long long>(first), static_cast<long long>(count), most - 1);
   queue_.add(first, count);
 }
 
-template <class Real>
-void GeneratorOf<Real>::run(int64_t max_steps, syn_generator_stats& stats) {
+void SlotGenerator::run(int64_t max_steps, syn_generator_stats& stats) {
   std::lock_guard<std::mutex> lock(model_->device()->busy);
   Exec exec{model_->device()->pool, &cancelled_};
   const auto active = [&] {
@@ -173,7 +157,7 @@ void GeneratorOf<Real>::run(int64_t max_steps, syn_generator_stats& stats) {
     std::atomic<bool>& flag;
     ~Forget() { flag.store(false); }
   } forget{cancelled_};
-  decoder_.refresh(exec);
+  decoder_->refresh(exec);
   while (stats.steps < max_steps && !ready_.half_full()) {
     exec.poll();
     refill();
@@ -186,8 +170,7 @@ void GeneratorOf<Real>::run(int64_t max_steps, syn_generator_stats& stats) {
   stats.ready = ready_.size();
 }
 
-template <class Real>
-void GeneratorOf<Real>::refill() {
+void SlotGenerator::refill() {
   const Shape& s = model_->shape();
   for (Slot& slot : slots_) {
     if (slot.active || queue_.size() == 0) continue;
@@ -204,8 +187,7 @@ void GeneratorOf<Real>::refill() {
 }
 
 // The rows of a step: those that want a draw first, ordered by what decides which tokens are legal, measured draws before all.
-template <class Real>
-DecodeRows GeneratorOf<Real>::gather() {
+DecodeRows SlotGenerator::gather() {
   DecodeRows rows{b_.token, b_.slot, b_.position, 0, 0};
   for (const bool wanted : {true, false}) {
     for (size_t i = 0; i < slots_.size(); ++i) {
@@ -229,11 +211,9 @@ DecodeRows GeneratorOf<Real>::gather() {
   return rows;
 }
 
-template <class Real>
-void GeneratorOf<Real>::step(Exec& exec, syn_generator_stats& stats) {
+void SlotGenerator::step(Exec& exec, syn_generator_stats& stats) {
   const DecodeRows rows = gather();
-  decoder_.step(exec, rows);
-  decoder_.draw(exec, tables_, settings_.sample, b_.draw, rows.wanted);
+  decoder_->step(exec, rows, b_.draw);
   for (int32_t r = 0; r < rows.rows; ++r) {
     Slot& slot = slots_[static_cast<size_t>(rows.slot[r])];
     ++slot.fed;
@@ -242,13 +222,11 @@ void GeneratorOf<Real>::step(Exec& exec, syn_generator_stats& stats) {
   }
 }
 
-template <class Real>
-bool GeneratorOf<Real>::measured(const Slot& slot) const {
+bool SlotGenerator::measured(const Slot& slot) const {
   return settings_.report_mass || (slot.record.patient() + slot.record.length()) % kMeasureEvery == 0;
 }
 
-template <class Real>
-SampleDraw GeneratorOf<Real>::next_draw(const Slot& slot) const {
+SampleDraw SlotGenerator::next_draw(const Slot& slot) const {
   SampleDraw d = {};
   d.patient = slot.record.patient();
   d.position = static_cast<uint32_t>(slot.record.length());
@@ -260,8 +238,7 @@ SampleDraw GeneratorOf<Real>::next_draw(const Slot& slot) const {
 }
 
 // Whether the length limit takes a choice away in a state.
-template <class Real>
-bool GeneratorOf<Real>::limited(int32_t state, int32_t room) const {
+bool SlotGenerator::limited(int32_t state, int32_t room) const {
   bool any = false;
   for (int32_t c = 0; room != kUnlimited && c < tables_.classes; ++c) {
     const auto id = static_cast<uint16_t>(c);
@@ -271,8 +248,7 @@ bool GeneratorOf<Real>::limited(int32_t state, int32_t room) const {
 }
 
 // Takes a draw into the record, and decides how it goes on.
-template <class Real>
-void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats) {
+void SlotGenerator::accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats) {
   const auto patient = static_cast<long long>(d.patient);
   if (d.status == kNothingLegal)
     fail(SYN_FORMAT, "the vetoes of the grammar leave no token in state %d after %u tokens of patient %lld", slot.memory.state,
@@ -303,29 +279,26 @@ void GeneratorOf<Real>::accept(Slot& slot, const SampleDraw& d, syn_generator_st
   if (slot.position + 1 >= model_->shape().context) begin_chunk(slot);
 }
 
-template <class Real>
-void GeneratorOf<Real>::begin_chunk(Slot& slot) {
+void SlotGenerator::begin_chunk(Slot& slot) {
   slot.to_feed = slot.record.next_chunk(*grammar_, model_->shape().context, slot.feed);
   slot.fed = slot.position = 0;
   if (slot.to_feed == 0) finish_without_model(slot);
 }
 
-template <class Real>
-void GeneratorOf<Real>::finish(Slot& slot) {
+void SlotGenerator::finish(Slot& slot) {
   const GeneratorRecord& r = slot.record;
   ready_.add({r.buffer(), r.patient(), r.length(), r.chunks(), slot.closed, r.measured(), r.removed()});
   slot.active = false;
 }
 
 // No chunk with room for another token can begin: the grammar's shortest way out, without asking the model.
-template <class Real>
-void GeneratorOf<Real>::finish_without_model(Slot& slot) {
+void SlotGenerator::finish_without_model(Slot& slot) {
   slot.closed = true;
   while (settings_.sample.mask && slot.memory.state != tables_.done) {
     SampleDraw d = next_draw(slot);
     d.room = tables_.distance[slot.memory.state] - 1;
     d.measured = false;
-    ops_.sample(tables_, settings_.sample, b_.nothing, d, b_.scratch);
+    decoder_->way_out(d);
     const bool nearer = d.status == kNoLegalLogit && tables_.distance[d.memory.state] < tables_.distance[slot.memory.state];
     if (!nearer || slot.record.length() == settings_.max_tokens)
       fail(SYN_FORMAT, "the vetoes of the grammar keep the record of patient %lld open", static_cast<long long>(d.patient));
@@ -335,8 +308,7 @@ void GeneratorOf<Real>::finish_without_model(Slot& slot) {
   finish(slot);
 }
 
-template <class Real>
-void GeneratorOf<Real>::take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) {
+void SlotGenerator::take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) {
   if (ready_.size() == 0) return;
   const FinishedRecord& r = ready_.front();
   out.closed = r.closed;
@@ -365,14 +337,11 @@ std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::
   const int32_t least = 1 + tables.distance[tables.start];
   require(!s.sample.mask || s.max_tokens >= least, "max_tokens is %lld, the shortest record has %d",
           static_cast<long long>(s.max_tokens), least);
-  if (model->device()->backend == SYN_BACKEND_REF)
-    return std::make_shared<GeneratorOf<double>>(std::static_pointer_cast<ModelOf<double>>(model), std::move(grammar), s);
-  return std::make_shared<GeneratorOf<float>>(std::static_pointer_cast<ModelOf<float>>(model), std::move(grammar), s);
+  return std::make_shared<SlotGenerator>(std::move(model), std::move(grammar), s);
 }
 
 void Generator::estimate(const Device& device, const Shape& shape, const GeneratorSettings& s, syn_memory& out) {
-  device.backend == SYN_BACKEND_REF ? GeneratorOf<double>::estimate(device, shape, s, out)
-                                    : GeneratorOf<float>::estimate(device, shape, s, out);
+  SlotGenerator::estimate(device, shape, s, out);
   out.total = out.parameters + out.gradients + out.moments + out.activations + out.workspace + out.kv_cache;
 }
 

@@ -24,6 +24,9 @@ class Model {
   uint64_t version() const { return version_; }
   void changed() { ++version_; }
 
+  // The arena of weights on the device of device()->gpu, in the layout of layout(); null on ref and cpu.
+  virtual const float* weights_on_gpu() const { return nullptr; }
+
   // Copies one whole tensor; dtype SYN_F32 or SYN_F64. Throws SYN_INVALID_ARGUMENT for a bad index, dtype or count.
   virtual void read(int32_t index, int32_t dtype, void* to, int64_t count) const = 0;
   virtual void write(int32_t index, int32_t dtype, const void* from, int64_t count) = 0;

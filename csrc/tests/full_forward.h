@@ -12,15 +12,16 @@
 namespace syn::tests {
 
 template <class Real>
-std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>& tokens) {
+std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>& tokens,
+                               Precision precision = Precision::kFp32) {
   const Shape& s = model.shape();
   const auto rows = static_cast<int32_t>(tokens.size());
   const Ops<Real>& ops = model.device()->template ops<Real>();
   Exec exec{model.device()->pool, nullptr};
   Arena panels("panels"), activations("activations");
-  matrices_of(s, model.weights(), ops, false, panels);
+  matrices_of(s, model.weights(), ops, false, panels, precision);
   panels.reserve();
-  const Matrices<Real> matrices = matrices_of(s, model.weights(), ops, false, panels);
+  const Matrices<Real> matrices = matrices_of(s, model.weights(), ops, false, panels, precision);
   pack_all(exec, ops, matrices);
   activations_of<Real>(s, rows, Keep::kNothing, activations);
   activations.reserve();
@@ -33,7 +34,7 @@ std::vector<Real> full_forward(ModelOf<Real>& model, const std::vector<int32_t>&
   Batch batch = {};
   batch.tokens = tokens.data();
   batch.segments = {offsets, position.data(), 1, rows};
-  forward(exec, {s, ops, model.weights(), matrices, rope.data()}, batch, acts);
+  forward(exec, {s, ops, model.weights(), matrices, rope.data(), precision}, batch, acts);
   std::vector<Real> logits(tokens.size() * static_cast<size_t>(s.vocab));
   ops.linear_forward(exec, {acts.normed, matrices.head, nullptr, logits.data(), nullptr, rows});
   return logits;

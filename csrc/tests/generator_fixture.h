@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -148,6 +149,47 @@ struct GeneratedRecord {
   std::vector<int64_t> numbers;
   int64_t measured = 0;
 };
+
+inline std::map<int64_t, GeneratedRecord> by_patient(std::vector<GeneratedRecord> records) {
+  std::map<int64_t, GeneratedRecord> out;
+  for (GeneratedRecord& r : records) out[r.patient] = std::move(r);
+  return out;
+}
+
+inline void expect_equal(const std::map<int64_t, GeneratedRecord>& a, const std::map<int64_t, GeneratedRecord>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [patient, x] : a) {
+    const GeneratedRecord& y = b.at(patient);
+    EXPECT_EQ(x.tokens, y.tokens) << "patient " << patient;
+    EXPECT_EQ(x.numbers, y.numbers) << "patient " << patient;
+    EXPECT_EQ(x.removed, y.removed) << "patient " << patient;
+    EXPECT_EQ(x.measured, y.measured) << "patient " << patient;
+    EXPECT_EQ(x.chunks, y.chunks) << "patient " << patient;
+    EXPECT_EQ(x.closed, y.closed) << "patient " << patient;
+  }
+}
+
+// Every token may follow what the record said before it, every number lies in its token's bin, and the record is at its end.
+inline void expect_legal(const SmallGrammar& g, const GeneratedRecord& r) {
+  const Grammar grammar(g.params, g.arrays());
+  const GrammarTables t = grammar.tables();
+  std::vector<uint64_t> seen(static_cast<size_t>(t.vocab) / 64 + 1);
+  GrammarMemory m{t.start, kNothingSaid, seen.data()};
+  ASSERT_EQ(r.tokens[0], t.start_token);
+  for (size_t i = 1; i < r.tokens.size(); ++i) {
+    const int32_t token = r.tokens[i];
+    ASSERT_TRUE(legal(t, m, token, kUnlimited)) << "patient " << r.patient << ", token " << i;
+    take(t, m, token);
+    const int32_t from = t.knot_start[token], to = t.knot_start[token + 1];
+    if (from == to) {
+      ASSERT_EQ(r.numbers[i], INT64_MIN);
+    } else {
+      ASSERT_GE(r.numbers[i], t.knots[from]);
+      ASSERT_LE(r.numbers[i], t.knots[to - 1]);
+    }
+  }
+  ASSERT_EQ(m.state, t.done);
+}
 
 // Everything between a device and its records; members are destroyed children last on purpose: a child keeps its parents alive.
 struct Factory {

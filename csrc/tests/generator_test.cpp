@@ -13,12 +13,6 @@ constexpr int32_t kContext = 40;
 constexpr int64_t kMaxTokens = 130;
 constexpr int64_t kPatients = 24;
 
-std::map<int64_t, GeneratedRecord> by_patient(std::vector<GeneratedRecord> records) {
-  std::map<int64_t, GeneratedRecord> out;
-  for (GeneratedRecord& r : records) out[r.patient] = std::move(r);
-  return out;
-}
-
 struct Way {
   int32_t slots, threads;
   int64_t burst;
@@ -38,19 +32,6 @@ std::map<int64_t, GeneratedRecord> generate(int32_t backend, int32_t family, con
     EXPECT_EQ(syn_generator_submit(f.generator.get(), 0, patients, &f.failure), SYN_OK);
   }
   return by_patient(f.finish(way.burst, kMaxTokens));
-}
-
-void expect_equal(const std::map<int64_t, GeneratedRecord>& a, const std::map<int64_t, GeneratedRecord>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (const auto& [patient, x] : a) {
-    const GeneratedRecord& y = b.at(patient);
-    EXPECT_EQ(x.tokens, y.tokens) << "patient " << patient;
-    EXPECT_EQ(x.numbers, y.numbers) << "patient " << patient;
-    EXPECT_EQ(x.removed, y.removed) << "patient " << patient;
-    EXPECT_EQ(x.measured, y.measured) << "patient " << patient;
-    EXPECT_EQ(x.chunks, y.chunks) << "patient " << patient;
-    EXPECT_EQ(x.closed, y.closed) << "patient " << patient;
-  }
 }
 
 TEST(Generator, a_patient_does_not_depend_on_slots_threads_order_or_bursts) {
@@ -75,27 +56,6 @@ TEST(Generator, patients_are_the_same_from_8_64_and_256_slots) {
   ASSERT_EQ(few.size(), static_cast<size_t>(kMany));
   for (const Way& way : {Way{64, 7, 11, false}, Way{256, 2, 1 << 20, false}, Way{256, 3, 5, true}})
     expect_equal(few, generate(SYN_BACKEND_CPU, SYN_GPT2, way, kMany));
-}
-
-void expect_legal(const SmallGrammar& g, const GeneratedRecord& r) {
-  const Grammar grammar(g.params, g.arrays());
-  const GrammarTables t = grammar.tables();
-  std::vector<uint64_t> seen(static_cast<size_t>(t.vocab) / 64 + 1);
-  GrammarMemory m{t.start, kNothingSaid, seen.data()};
-  ASSERT_EQ(r.tokens[0], t.start_token);
-  for (size_t i = 1; i < r.tokens.size(); ++i) {
-    const int32_t token = r.tokens[i];
-    ASSERT_TRUE(legal(t, m, token, kUnlimited)) << "patient " << r.patient << ", token " << i;
-    take(t, m, token);
-    const int32_t from = t.knot_start[token], to = t.knot_start[token + 1];
-    if (from == to) {
-      ASSERT_EQ(r.numbers[i], INT64_MIN);
-    } else {
-      ASSERT_GE(r.numbers[i], t.knots[from]);
-      ASSERT_LE(r.numbers[i], t.knots[to - 1]);
-    }
-  }
-  ASSERT_EQ(m.state, t.done);
 }
 
 TEST(Generator, every_record_is_legal_and_within_its_limit) {

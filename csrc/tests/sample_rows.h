@@ -7,6 +7,7 @@
 #include <limits>
 #include <vector>
 
+#include "math/bits.h"
 #include "math/dequantise.h"
 #include "math/exp2.h"
 #include "math/philox.h"
@@ -102,6 +103,16 @@ inline SampleSettings random_settings(Chance& c) {
   s.min_p = c.often(0.3) ? static_cast<float>(c.unit() * c.unit()) : 0.0f;
   s.mask = c.often(0.85);
   return s;
+}
+
+// Every field that a draw sets; the double reports by their bits.
+inline std::vector<uint64_t> draw_fields(const SampleDraw& d) {
+  std::vector<uint64_t> out = {static_cast<uint64_t>(d.status)};
+  if (d.status == kNothingLegal) return out;
+  for (const int64_t x : {int64_t{d.token}, d.number, int64_t{d.memory.state}, int64_t{d.memory.last_order}})
+    out.push_back(static_cast<uint64_t>(x));
+  for (const double x : {d.logp_model, d.logp_masked, d.removed}) out.push_back(bits_of(x));
+  return out;
 }
 
 }  // namespace syn::tests

@@ -54,6 +54,14 @@ class Buffer {
   std::vector<T> host_;
 };
 
+// Numbers of the device, with nothing of the digest.
+template <class T>
+std::vector<T> from_device(const T* p, int64_t count) {
+  std::vector<T> out(static_cast<size_t>(count));
+  must(cudaMemcpy(out.data(), p, out.size() * sizeof(T), cudaMemcpyDeviceToHost));
+  return out;
+}
+
 inline bf16 to_bf16(double x) { return {static_cast<uint16_t>(bits_of(round_bf16(static_cast<float>(x))) >> 16)}; }
 inline float from_bf16(bf16 x) { return float_of(uint32_t{x.bits} << 16); }
 

@@ -1,0 +1,304 @@
+// One decode step as a list of launches. For each layer, with x the residual stream of one token a row:
+//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  logits norm(x) W_head^T and a draw for the rows that
+//   want one.
+// The addition to the residual stream happens inside the norm that follows it. Nothing waits for the device before the draws.
+#include "gpu/decode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "math/radix.h"
+#include "model/rope_table.h"
+
+namespace syn::gpu {
+namespace {
+
+using cuda::bf16;
+constexpr Precision kBf16 = Precision::kBf16, kFp32 = Precision::kFp32;
+constexpr int32_t kMostSlots = 65535;  // blocks of a launch along y and z
+
+const float* on_device(const float* weights) {
+  if (!weights) fail(SYN_INTERNAL, "the weights of the model do not lie on its device");
+  return weights;
+}
+
+int64_t words_of(const Shape& s) { return (int64_t{s.vocab} + 63) / 64; }
+
+// Whether the sampler takes rows of such a size, without scratch or with it: it says so of no rows as well.
+bool sampler_takes(const Session& session, int32_t vocab, int32_t classes, float* scratch) {
+  cuda::Sample none = {};
+  none.grammar.vocab = vocab;
+  none.grammar.classes = classes;
+  none.scratch = scratch;
+  return session.table().sample(session.stream(), none) == 0;
+}
+
+}  // namespace
+
+StepBlock::StepBlock(std::byte* base, int64_t slots)
+    : draw(reinterpret_cast<SampleDraw*>(base)),
+      token(reinterpret_cast<int32_t*>(base + ints_at(slots))),
+      slot(token + slots),
+      position(slot + slots),
+      seen(reinterpret_cast<uint64_t*>(base + seen_at(slots))) {}
+
+DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape& s, int32_t slots, int32_t classes,
+                                            Region& region) {
+  const int64_t rows = (int64_t{slots} + kProductRows - 1) / kProductRows * kProductRows;
+  Buffers b = {};
+  b.x = region.take<float>(rows * s.width);
+  b.branch = region.take<float>(rows * s.width);
+  b.y = region.take<bf16>(rows * s.width);
+  b.qkv = region.take<bf16>(rows * s.qkv_width());
+  b.attended = region.take<bf16>(rows * s.q_width());
+  b.up = region.take<bf16>(rows * s.up_width());
+  b.activated = region.take<bf16>(rows * s.ffn);
+  b.partial = region.take<float>(cuda::decode_partial(slots, s.heads, cache_pages(s.context), s.head_dim));
+  b.logits = region.take<float>(int64_t{kProductRows} * s.vocab);
+  b.nothing = region.take<float>(s.vocab);
+  b.step = region.take<std::byte>(StepBlock::bytes(slots, words_of(s), slots));
+  if (!s.gpt2) {
+    b.turning = region.take<float>(rows * s.qkv_width());
+    b.rope = region.take<float>(int64_t{s.context} * s.head_dim);
+  }
+  if (!sampler_takes(session, s.vocab, classes, nullptr)) b.scratch = region.take<float>(int64_t{kProductRows} * s.vocab);
+  return b;
+}
+
+void DecoderOnGpu::check_sizes(const Session& session, const Shape& s, int32_t slots) {
+  require(slots <= kMostSlots, "slots is %d, a GPU backend takes 1 to %d", slots, kMostSlots);
+  cuda::NormForward norm = {};  // of no rows, as below: its launcher looks at the sizes and does nothing
+  norm.width = s.width;
+  if (session.table().norm_forward(session.stream(), norm) != 0)
+    fail(SYN_UNSUPPORTED, "width is %d, which the kernels of a GPU backend do not take", s.width);
+  cuda::AttentionDecode attention = {};
+  attention.page = cache_page(s.context);
+  attention.pages = cache_pages(s.context);
+  attention.heads = s.heads;
+  attention.kv_heads = s.kv_heads;
+  attention.head_dim = s.head_dim;
+  if (session.table().attention_decode(session.stream(), attention) != 0)
+    fail(SYN_UNSUPPORTED, "head_dim is %d, which the kernels of a GPU backend do not take", s.head_dim);
+}
+
+DecoderOnGpu::DecoderOnGpu(std::shared_ptr<Session> session, const Shape& shape, const float* weights,
+                           const GrammarTables& grammar, const SampleSettings& settings, int32_t slots)
+    : session_(std::move(session)),
+      table_(session_->table()),
+      shape_(shape),
+      weights_(on_device(weights)),
+      w_(bind(shape, layout_of(shape), const_cast<float*>(weights_))),
+      settings_(settings),
+      slots_(slots),
+      parameters_(layout_of(shape).count),
+      words_(words_of(shape)),
+      strides_(shape),
+      grammar_(session_, grammar) {
+  check_sizes(*session_, shape, slots);
+  const int64_t cached = KvStrides::bytes(shape, slots, 1), block = StepBlock::bytes(slots, words_, slots);
+  weights_region_.take<bf16>(parameters_);
+  cache_region_.take<bf16>(cached);
+  pinned_.take<std::byte>(block);
+  lay_out(*session_, shape, slots, grammar.classes, buffers_region_);
+  weights_region_.reserve(session_);
+  cache_region_.reserve(session_);
+  pinned_.reserve(session_);
+  buffers_region_.reserve(session_);
+  rounded_ = weights_region_.take<bf16>(parameters_);
+  cache_ = cache_region_.take<bf16>(cached);
+  host_ = StepBlock(pinned_.take<std::byte>(block), slots);
+  b_ = lay_out(*session_, shape, slots, grammar.classes, buffers_region_);
+  device_ = StepBlock(b_.step, slots);
+  if (!sampler_takes(*session_, shape.vocab, grammar.classes, b_.scratch))
+    fail(SYN_UNSUPPORTED, "the grammar has %d classes, which the sampler of a GPU backend does not take", grammar.classes);
+  const std::vector<float> nothing(static_cast<size_t>(shape.vocab), kLowest);
+  send(b_.nothing, nothing.data(), shape.vocab * int64_t{4});
+  if (shape.gpt2) return;
+  std::vector<float> rope(static_cast<size_t>(shape.context) * static_cast<size_t>(shape.head_dim));
+  fill_rope_table(rope.data(), shape.context, shape.head_dim, shape.rope_theta);
+  send(b_.rope, rope.data(), static_cast<int64_t>(rope.size()) * 4);
+}
+
+// What is still queued works on memory that goes now.
+DecoderOnGpu::~DecoderOnGpu() { table_.wait(session_->context()); }
+
+void DecoderOnGpu::estimate(const Session& session, const Shape& s, int32_t slots, syn_memory& out) {
+  check_sizes(session, s, slots);
+  const int64_t parameters = layout_of(s).count;
+  Region weights("weights"), rounded("rounded weights"), buffers("activations of decoding");
+  weights.take<float>(parameters);
+  rounded.take<bf16>(parameters);
+  lay_out(session, s, slots, 1, buffers);
+  out.parameters += weights.bytes();
+  out.activations += buffers.bytes();
+  out.workspace += rounded.bytes() + StepBlock::bytes(slots, words_of(s), slots);
+  out.kv_cache += KvStrides::bytes(s, slots, sizeof(bf16));
+}
+
+// A copy that is done when this returns.
+void DecoderOnGpu::send(void* to, const void* from, int64_t bytes) {
+  check(table_.upload(session_->context(), to, from, bytes), "a copy to the device");
+  check(table_.wait(session_->context()), "a copy to the device");
+}
+
+void DecoderOnGpu::refresh(uint64_t version) {
+  if (rounded_version_ == version) return;
+  check(table_.round(session_->stream(), {weights_, rounded_, parameters_}), "rounding the weights");
+  rounded_version_ = version;
+}
+
+// c = x W^T + bias, W [out, in] or stored [in, out]. The rows behind the last one are computed with it and mean nothing.
+void DecoderOnGpu::product(const bf16* x, const float* w, bool in_out, const float* bias, cuda::Tensor c, int32_t rows,
+                           int32_t out, int32_t in) {
+  const int64_t size = c.precision == kBf16 ? sizeof(bf16) : sizeof(float);
+  for (int64_t first = 0; first < rows; first += kProductRows) {
+    Product p = {};
+    p.a = x + first * in;
+    p.b = rounded(w);
+    p.c = {static_cast<std::byte*>(c.data) + first * out * size, c.precision};
+    p.bias = bias;
+    p.lda = in;
+    p.ldb = in_out ? out : in;
+    p.ldc = out;
+    p.m = kProductRows;
+    p.n = out;
+    p.k = in;
+    p.b_transposed = !in_out;
+    check(table_.product(session_->context(), p), "a product");
+  }
+}
+
+// y = norm(x + branch), and x + branch becomes the residual stream.
+void DecoderOnGpu::norm(const float* branch, const float* weight, const float* bias, int32_t rows) {
+  cuda::NormForward n = {};
+  n.x = n.sum = b_.x;
+  n.branch = branch;
+  n.weight = weight;
+  n.bias = bias;
+  n.y = {b_.y, kBf16};
+  n.rows = rows;
+  n.width = shape_.width;
+  n.eps = shape_.norm_eps;
+  check(table_.norm_forward(session_->stream(), n), "a norm");
+}
+
+void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
+  const Shape& s = shape_;
+  const auto& w = w_.layers[static_cast<size_t>(layer)];
+  if (s.gpt2) {
+    product(b_.y, w.qkv, true, w.qkv_bias, {b_.qkv, kBf16}, rows, s.qkv_width(), s.width);
+  } else {
+    product(b_.y, w.qkv, false, nullptr, {b_.turning, kFp32}, rows, s.qkv_width(), s.width);
+    check(table_.rope(session_->stream(), {b_.turning, {b_.qkv, kBf16}, s.qkv_width(), device_.position, b_.rope, rows,
+                                           s.heads + s.kv_heads, s.head_dim, false}),
+          "a rotation");
+  }
+  cuda::AttentionDecode a = {};
+  a.qkv = b_.qkv;
+  a.slot = device_.slot;
+  a.position = device_.position;
+  a.cache = cache_ + layer * strides_.layer;
+  a.slot_stride = strides_.slot;
+  a.page_stride = strides_.page;
+  a.page = cache_page(s.context);
+  a.pages = cache_pages(s.context);
+  a.rows = rows;
+  a.heads = s.heads;
+  a.kv_heads = s.kv_heads;
+  a.head_dim = s.head_dim;
+  a.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(s.head_dim)));
+  a.out = b_.attended;
+  a.partial = b_.partial;
+  check(table_.attention_decode(session_->stream(), a), "attention");
+  product(b_.attended, w.proj, s.gpt2, w.proj_bias, {b_.branch, kFp32}, rows, s.width, s.q_width());
+}
+
+void DecoderOnGpu::feed_forward(int32_t layer, int32_t rows) {
+  const Shape& s = shape_;
+  const auto& w = w_.layers[static_cast<size_t>(layer)];
+  const cuda::Tensor up{b_.up, kBf16}, activated{b_.activated, kBf16};
+  product(b_.y, w.up, s.gpt2, w.up_bias, up, rows, s.up_width(), s.width);
+  check(s.gpt2 ? table_.gelu_forward(session_->stream(), {up, activated, int64_t{rows} * s.ffn})
+               : table_.swiglu_forward(session_->stream(), {up, activated, rows, s.ffn}),
+        "an activation");
+  product(b_.activated, w.down, s.gpt2, w.down_bias, {b_.branch, kFp32}, rows, s.width, s.ffn);
+}
+
+void DecoderOnGpu::forward(const DecodeRows& rows) {
+  const int32_t n = rows.rows;
+  check(table_.embedding_forward(session_->stream(), {device_.token, device_.position, w_.token_embedding, w_.position_embedding,
+                                                      b_.x, n, shape_.width, {}}),
+        "an embedding");
+  for (int32_t layer = 0; layer < shape_.layers; ++layer) {
+    const auto& w = w_.layers[static_cast<size_t>(layer)];
+    norm(layer > 0 ? b_.branch : nullptr, w.norm1_weight, w.norm1_bias, n);
+    attention(layer, n);
+    norm(b_.branch, w.norm2_weight, w.norm2_bias, n);
+    feed_forward(layer, n);
+  }
+  if (rows.wanted > 0) norm(b_.branch, w_.final_norm_weight, w_.final_norm_bias, rows.wanted);
+}
+
+void DecoderOnGpu::sample(const float* logits, int32_t first, int32_t rows) {
+  check(table_.sample(session_->stream(), {grammar_.tables(), settings_, logits, device_.draw + first, b_.scratch, rows}),
+        "a draw");
+}
+
+// Logits and draws, a piece of a product at a time.
+void DecoderOnGpu::draw(int32_t rows) {
+  const Shape& s = shape_;
+  for (int32_t first = 0; first < rows; first += kProductRows) {
+    const int32_t count = std::min(rows - first, kProductRows);
+    product(b_.y + int64_t{first} * s.width, w_.head, false, nullptr, {b_.logits, kFp32}, count, s.vocab, s.width);
+    sample(b_.logits, first, count);
+  }
+}
+
+// A draw into the block, its memory beside it.
+void DecoderOnGpu::stage(int32_t row, const SampleDraw& draw) {
+  host_.draw[row] = draw;
+  host_.draw[row].memory.seen = device_.seen + row * words_;
+  std::copy_n(draw.memory.seen, words_, host_.seen + row * words_);
+}
+
+void DecoderOnGpu::unstage(int32_t row, SampleDraw& draw) const {
+  uint64_t* const seen = draw.memory.seen;
+  draw = host_.draw[row];
+  draw.memory.seen = seen;
+  std::copy_n(host_.seen + row * words_, words_, seen);
+}
+
+void DecoderOnGpu::upload(int32_t draws) {
+  check(table_.upload(session_->context(), device_.draw, host_.draw, StepBlock::bytes(slots_, words_, draws)),
+        "sending a step");
+}
+
+void DecoderOnGpu::download(int32_t draws) {
+  if (draws > 0)
+    check(table_.download(session_->context(), host_.draw, device_.draw, StepBlock::bytes(slots_, words_, draws)),
+          "fetching draws");
+  check(table_.wait(session_->context()), "a step of decoding");
+}
+
+void DecoderOnGpu::step(const DecodeRows& rows, SampleDraw* draws) {
+  std::copy_n(rows.token, rows.rows, host_.token);
+  std::copy_n(rows.slot, rows.rows, host_.slot);
+  std::copy_n(rows.position, rows.rows, host_.position);
+  for (int32_t r = 0; r < rows.wanted; ++r) stage(r, draws[r]);
+  upload(rows.wanted);
+  forward(rows);
+  draw(rows.wanted);
+  download(rows.wanted);
+  for (int32_t r = 0; r < rows.wanted; ++r) unstage(r, draws[r]);
+}
+
+void DecoderOnGpu::way_out(SampleDraw& draw) {
+  stage(0, draw);
+  upload(1);
+  sample(b_.nothing, 0, 1);
+  download(1);
+  unstage(0, draw);
+}
+
+}  // namespace syn::gpu
