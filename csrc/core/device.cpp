@@ -51,9 +51,6 @@ int32_t Device::host_backend() const {
   return isa == Isa::kNone ? SYN_BACKEND_REF : SYN_BACKEND_CPU;
 }
 
-Device::Device(std::shared_ptr<gpu::Session> session)
-    : backend(SYN_BACKEND_CUDA), isa(machine_isa()), pool(1), gpu(std::move(session)) {}
-
 template <>
 const Ops<double>& Device::ops<double>() const {
   if (backend != SYN_BACKEND_REF) fail(SYN_INTERNAL, "double precision ops exist on the reference backend only");
