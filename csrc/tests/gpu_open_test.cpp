@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 #include <vector>
 
 #include "core/device.h"
@@ -97,6 +98,15 @@ TEST(GpuOpen, what_is_no_plugin_of_this_library) {
   const PluginsIn there(folder);
   EXPECT_EQ(refusal(SYN_BACKEND_CUDA, SYN_NO_DEVICE).find("the CUDA plugin cannot be opened: " + text), 0u);
 }
+
+#if defined(SYN_CUDA_PLUGIN_FOLDER)
+TEST(GpuOpen, the_cuda_plugin_is_one_of_this_library) {
+  const PluginsIn folder(SYN_CUDA_PLUGIN_FOLDER);
+  const gpu::Offer offer = gpu::offer_of(SYN_BACKEND_CUDA);
+  if (offer.there) GTEST_SKIP() << "this machine has " << offer.words;
+  EXPECT_EQ(offer.words.find("there is no CUDA device: "), 0u) << offer.words;
+}
+#endif
 
 TEST(GpuOpen, the_folder_of_plugins_is_absolute) {
   const PluginsIn folder("lib");
@@ -296,6 +306,31 @@ TEST_F(GpuSession, a_kernel_runs_on_the_stream_of_the_context) {
   EXPECT_EQ(table_.round(session_->stream(), {x, y, 3}), cuda::kInvalid);
   table_.release(context_, x);
   table_.release(context_, y);
+}
+
+TEST_F(GpuSession, threads_with_a_device_each_do_not_meet) {
+  const auto work = [](int32_t seed, int32_t* wrong) {
+    const std::shared_ptr<gpu::Session> own = gpu::open_session(SYN_BACKEND_HOSTGPU);
+    const gpu::Backend& t = own->table();
+    for (int32_t round = 0; round < 20; ++round) {
+      const auto numbers = quarters(64, seed + round);
+      std::vector<float> got(64, -1);
+      void *a = nullptr, *c = nullptr;
+      int code = t.allocate(own->context(), 128, &a) + t.allocate(own->context(), 256, &c);
+      code += t.upload(own->context(), a, numbers.data(), 128);
+      const auto* const x = static_cast<const bf16*>(a);
+      code += t.product(own->context(), {x, x, {c, Precision::kFp32}, nullptr, 1, 64, 64, 1, 64, 1, false, false, false});
+      code += t.download(own->context(), got.data(), c, 256) + t.wait(own->context());
+      for (size_t i = 0; i < 64; ++i) *wrong += code != 0 || got[i] != from_bf16(numbers[0]) * from_bf16(numbers[i]);
+      t.release(own->context(), a);
+      t.release(own->context(), c);
+    }
+  };
+  int32_t wrong[3] = {0, 0, 0};
+  std::vector<std::thread> threads;
+  for (int32_t i = 0; i < 3; ++i) threads.emplace_back(work, 100 * i, wrong + i);
+  for (std::thread& t : threads) t.join();
+  for (const int32_t w : wrong) EXPECT_EQ(w, 0);
 }
 
 }  // namespace
