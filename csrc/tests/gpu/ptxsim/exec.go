@@ -76,6 +76,9 @@ func (d *Device) Launch(k *Kernel, grid, block Dim, dyn int, params []byte) (err
 		}
 	}()
 	d.launch++
+	if d.Counting {
+		k.traffic.begin(d)
+	}
 	n := block.X * block.Y * block.Z
 	b := &Block{d: d, k: k, params: params, n: n, sm: make([]byte, (k.staticSm+127)&^127+dyn)}
 	b.sh = make([]sshadow, (len(b.sm)+1)/2)
@@ -204,6 +207,7 @@ func (w *Warp) run() {
 			continue
 		}
 		in.n++
+		in.lanes += uint64(bits.OnesCount32(m))
 		in.exec(w, m)
 	}
 }
@@ -302,6 +306,8 @@ func (in *inst) account(shared bool, addr []uint64, n int) {
 			k++
 		}
 	}
+	ideal := (len(addr)*n + 31) / 32
 	in.sectors += uint64(k)
-	in.idealSectors += uint64((len(addr)*n + 31) / 32)
+	in.idealSectors += uint64(ideal)
+	in.leastSectors += uint64(min(k, ideal))
 }

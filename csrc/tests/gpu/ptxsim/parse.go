@@ -29,6 +29,7 @@ type Kernel struct {
 	sharedVar map[string]sym
 	staticSm  int
 	dynSym    map[string]bool
+	traffic   traffic
 }
 type inst struct {
 	text string
@@ -41,7 +42,7 @@ type inst struct {
 	two  bool // written d|q
 	exec func(w *Warp, m uint32)
 	// statistics
-	n, waves, ideal, sectors, idealSectors uint64
+	n, lanes, waves, ideal, sectors, idealSectors, leastSectors uint64
 }
 
 const (
