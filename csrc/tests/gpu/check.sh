@@ -1,7 +1,8 @@
 #!/bin/sh
 # Everything that is known about the CUDA kernels on a machine without a GPU; docs/cuda.md says what it means. `./dev cuda-check` calls
 # it when the toolchain is there.
-#   check.sh         every schedule, both sanitizers, PTX of two code generators in both block orders, machine code, every planted bug
+#   check.sh         every schedule, both sanitizers, PTX of two code generators in both block orders, traffic, machine code, every
+#                    planted bug
 #   check.sh fast    fewer schedules, one block order, no machine code, the planted bugs that are marked
 # The last line counts; any shortfall is a failure.
 set -eu
@@ -66,6 +67,9 @@ for arch in 80 100; do
 done
 say "ptxsim: $ptx cases on the PTX of compute_80 and compute_100"
 
+traffic=$(go run ./csrc/tests/gpu/cost -build build/cpu/$at -ptxsim build/ptxsim -docs docs/cuda.md) || die "traffic or operations of a kernel changed"
+say "$traffic"
+
 machine="machine code not looked at"
 if [ "$part" != fast ]; then
   build cpu gpu_cubins
@@ -79,4 +83,4 @@ bugs=fast; [ "$part" = fast ] || bugs=
 bash $at/planted_bugs.sh $bugs >build/planted_bugs.log 2>&1 || { cat build/planted_bugs.log; die "a planted bug was missed"; }
 planted=$(tail -n 1 build/planted_bugs.log)
 kernels=$(cat csrc/cuda/*.cu | grep -c '^__global__')
-say "$kernels kernels; $host cases x $runs schedules, $asan under asan, $tsan under tsan, $ptx on PTX; bugs: $planted; ${machine#gates: }"
+say "$kernels kernels; $host cases x $runs schedules, $asan under asan, $tsan under tsan, $ptx on PTX; ${traffic#cost: }; bugs: $planted; ${machine#gates: }"

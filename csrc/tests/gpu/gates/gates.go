@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/page"
+	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/symbol"
 )
 
 // kernel is one instantiation on one architecture.
@@ -29,7 +31,7 @@ func parse(source, text string) ([]kernel, error) {
 	var out []kernel
 	for _, line := range strings.Split(text, "\n") {
 		if m := entryLine.FindStringSubmatch(line); m != nil {
-			name, instance, err := demangle(m[1])
+			name, instance, err := symbol.Kernel(m[1])
 			if err != nil {
 				return nil, err
 			}
@@ -58,32 +60,6 @@ func parse(source, text string) ([]kernel, error) {
 func number(digits string) int {
 	n, _ := strconv.Atoi(digits) // the expressions match digits only
 	return n
-}
-
-// demangle finds the function in a mangled nested name, with its integer template arguments.
-func demangle(mangled string) (name, instance string, err error) {
-	rest := strings.TrimPrefix(mangled, "_ZN")
-	for len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9' {
-		end := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-		if end < 0 || end+number(rest[:end]) > len(rest) {
-			break
-		}
-		size := number(rest[:end])
-		name, rest = rest[end:end+size], rest[end+size:]
-	}
-	if name == "" {
-		return "", "", fmt.Errorf("cannot read the name %s", mangled)
-	}
-	var arguments []string
-	if strings.HasPrefix(rest, "I") {
-		for _, m := range regexp.MustCompile(`^I((?:Li\d+E)+)E`).FindAllStringSubmatch(rest, 1) {
-			arguments = strings.Split(strings.TrimSuffix(strings.ReplaceAll(m[1], "Li", ""), "E"), "E")
-		}
-	}
-	if len(arguments) == 0 {
-		return name, name, nil
-	}
-	return name, name + "<" + strings.Join(arguments, ", ") + ">", nil
 }
 
 // check holds every kernel to no spills, no stack, and a place in every architecture.
@@ -162,8 +138,6 @@ func names(kernels []kernel) []string {
 	return out
 }
 
-const begin, end = "<!-- gates: begin -->\n", "<!-- gates: end -->\n"
-
 // render is the table of registers: a row a kernel, the fewest and the most of its instances on each shipped architecture.
 func render(kernels []kernel) string {
 	var b strings.Builder
@@ -196,23 +170,14 @@ func render(kernels []kernel) string {
 }
 
 // table compares the table of the page with the kernels, or writes it.
-func table(page string, kernels []kernel, write bool) error {
-	raw, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	text := string(raw)
-	from, to := strings.Index(text, begin), strings.Index(text, end)
-	if from < 0 || to < from {
-		return fmt.Errorf("%s has no place for the table", page)
-	}
-	from += len(begin)
+func table(path string, kernels []kernel, write bool) error {
 	now := render(kernels)
 	if write {
-		return os.WriteFile(page, []byte(text[:from]+now+text[to:]), 0o644)
+		return page.Write(path, "gates", now)
 	}
-	if text[from:to] != now {
-		return fmt.Errorf("the table of %s is not what was compiled; -write makes it so. Now:\n%s", page, now)
+	said, err := page.Read(path, "gates")
+	if err == nil && said != now {
+		err = fmt.Errorf("the table of %s is not what was compiled; -write makes it so. Now:\n%s", path, now)
 	}
-	return nil
+	return err
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/page"
 )
 
 const said = `ptxas info    : 0 bytes gmem
@@ -59,12 +61,12 @@ func TestMachineCodeIsJudged(t *testing.T) {
 func TestTheTableMustBeTrue(t *testing.T) {
 	kernels, err := parse("norm", said)
 	require.NoError(t, err)
-	page := filepath.Join(t.TempDir(), "cuda.md")
-	require.NoError(t, os.WriteFile(page, []byte("before\n"+begin+"old\n"+end+"after\n"), 0o600))
-	require.ErrorContains(t, table(page, kernels, false), "norm_forward_rows")
-	require.NoError(t, table(page, kernels, true))
-	require.NoError(t, table(page, kernels, false))
-	text, err := os.ReadFile(page)
+	docs := filepath.Join(t.TempDir(), "cuda.md")
+	require.NoError(t, os.WriteFile(docs, []byte("before\n"+page.Begin("gates")+"old\n"+page.End("gates")+"after\n"), 0o600))
+	require.ErrorContains(t, table(docs, kernels, false), "norm_forward_rows")
+	require.NoError(t, table(docs, kernels, true))
+	require.NoError(t, table(docs, kernels, false))
+	text, err := os.ReadFile(docs)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "| `norm_forward_rows` | 1 | 53 | 0 | 0 | 0 |\n")
 	require.Contains(t, string(text), "after\n")

@@ -23,6 +23,9 @@ func (k *Kernel) bindRet(in *inst) error {
 				w.fail(l, "exits with %d cp.async outstanding", len(w.cp[l]))
 			}
 		})
+		if w.parked != 0 && w.named&m != 0 {
+			w.fail(bits.TrailingZeros32(m), "exit%s", w.awaited())
+		}
 		w.alive &^= m
 	}
 	return nil
@@ -41,7 +44,7 @@ func (k *Kernel) bindFence(in *inst) error {
 // atBarrier stops the warp until the others have come; all its threads must be here.
 func (w *Warp) atBarrier(m uint32) {
 	if m != w.alive || bits.OnesCount32(m) != min(32, w.b.n-w.id*32) {
-		w.fail(bits.TrailingZeros32(m), "barrier in divergent code: lanes %08x of the warp", m)
+		w.fail(bits.TrailingZeros32(m), "barrier in divergent code: lanes %08x of the warp%s", m, w.awaited())
 	}
 	w.wait, w.barPC = true, w.pc[bits.TrailingZeros32(m)]-1
 	w.sync++
@@ -55,6 +58,7 @@ func (k *Kernel) bindBar(in *inst) error {
 	switch {
 	case op[1] == "warp":
 		mask := in.reg(0)
+		in.mask = mask
 		in.exec = func(w *Warp, m uint32) {
 			if want := uint32(w.r[mask][0]); m&want != want&w.alive {
 				w.fail(bits.TrailingZeros32(m), "bar.warp.sync in divergent code")

@@ -40,6 +40,7 @@ func (k *Kernel) bindShfl(in *inst) error {
 		p, first = in.reg(1), 2
 	}
 	a, b, c, mask := in.reg(first), in.reg(first+1), in.reg(first+2), in.reg(first+3)
+	in.mask = mask
 	in.exec = func(w *Warp, m uint32) {
 		w.together("shfl", mask, m)
 		from := w.r[a]
@@ -73,6 +74,7 @@ var votes = map[string]func(set, m uint32) uint64{
 
 func (k *Kernel) bindVote(in *inst) error {
 	d, a, mask, neg, ty := in.reg(0), in.reg(1), in.reg(2), in.args[1].neg, in.typ()
+	in.mask = mask
 	name := in.op[1]
 	if name == "sync" {
 		name = in.op[2]

@@ -51,6 +51,9 @@ type Warp struct {
 	redDst          int // bar.red: where the result goes
 	redOp           string
 	redMask, redVal uint32
+	parked          uint32 // lanes that wait at a collective
+	parkedAt        *inst  // the last one that lanes came to, and the lanes that it names
+	named           uint32
 }
 type trap struct{ msg string }
 
@@ -73,6 +76,9 @@ func (d *Device) Launch(k *Kernel, grid, block Dim, dyn int, params []byte) (err
 		}
 	}()
 	d.launch++
+	if d.Counting {
+		k.traffic.begin(d)
+	}
 	n := block.X * block.Y * block.Z
 	b := &Block{d: d, k: k, params: params, n: n, sm: make([]byte, (k.staticSm+127)&^127+dyn)}
 	b.sh = make([]sshadow, (len(b.sm)+1)/2)
@@ -102,7 +108,7 @@ func (b *Block) run(grid, block Dim, x, y, z int) {
 	b.epoch = 1
 	at := coordinates{grid: grid, block: block, x: x, y: y, z: z}
 	for _, w := range b.warps {
-		w.alive, w.wait, w.sync, w.redOp = 0, false, 0, ""
+		w.alive, w.wait, w.sync, w.redOp, w.parked = 0, false, 0, "", 0
 		for l := 0; l < 32; l++ {
 			t := w.id*32 + l
 			w.pc[l], w.cp[l], w.grp[l] = 0, w.cp[l][:0], w.grp[l][:0]
@@ -182,20 +188,7 @@ func (b *Block) reduce() {
 func (w *Warp) run() {
 	ins := w.b.k.insts
 	for w.alive != 0 && !w.wait {
-		lo := int32(math.MaxInt32)
-		for a := w.alive; a != 0; a &= a - 1 {
-			if p := w.pc[bits.TrailingZeros32(a)]; p < lo {
-				lo = p
-			}
-		}
-		var m uint32
-		for a := w.alive; a != 0; a &= a - 1 {
-			l := bits.TrailingZeros32(a)
-			if w.pc[l] == lo {
-				m |= 1 << l
-				w.pc[l]++
-			}
-		}
+		lo, m := w.lowest()
 		in := ins[lo]
 		w.in = in
 		if in.pred >= 0 {
@@ -210,9 +203,57 @@ func (w *Warp) run() {
 				continue
 			}
 		}
+		if in.mask >= 0 && w.awaits(lo, m) {
+			continue
+		}
 		in.n++
+		in.lanes += uint64(bits.OnesCount32(m))
 		in.exec(w, m)
 	}
+}
+
+// lowest is the least program counter of the lanes that do not wait for others, and the lanes that are there, which step on.
+func (w *Warp) lowest() (lo int32, m uint32) {
+	free := w.alive &^ w.parked
+	if free == 0 { // nobody comes any more
+		free = w.alive
+	}
+	lo = math.MaxInt32
+	for a := free; a != 0; a &= a - 1 {
+		if p := w.pc[bits.TrailingZeros32(a)]; p < lo {
+			lo = p
+		}
+	}
+	for a := w.alive; a != 0; a &= a - 1 {
+		l := bits.TrailingZeros32(a)
+		if w.pc[l] == lo {
+			m |= 1 << l
+			w.pc[l]++
+		}
+	}
+	return lo, m
+}
+
+// awaits says whether lanes m, at a collective, have to wait for lanes that it names and that are still on their way, and lets
+// them. Where nobody is on the way the collective itself complains.
+func (w *Warp) awaits(at int32, m uint32) bool {
+	named := uint32(w.r[w.in.mask][bits.TrailingZeros32(m)]) & w.alive
+	if named&^m == 0 || w.alive&^w.parked&^m == 0 {
+		w.parked &^= m
+		return false
+	}
+	w.parked |= m
+	w.parkedAt, w.named = w.in, named
+	each(m, func(l int) { w.pc[l] = at })
+	return true
+}
+
+// awaited says which lanes wait at a collective.
+func (w *Warp) awaited() string {
+	if w.parked == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" while %s names lanes %08x and lanes %08x wait at it", w.parkedAt.op[0], w.named, w.parked)
 }
 
 func each(m uint32, f func(l int)) {
@@ -265,6 +306,8 @@ func (in *inst) account(shared bool, addr []uint64, n int) {
 			k++
 		}
 	}
+	ideal := (len(addr)*n + 31) / 32
 	in.sectors += uint64(k)
-	in.idealSectors += uint64((len(addr)*n + 31) / 32)
+	in.idealSectors += uint64(ideal)
+	in.leastSectors += uint64(min(k, ideal))
 }

@@ -8,10 +8,11 @@ import (
 // Memory with a shadow: every access is checked against bounds, alignment, initialisation, and the accesses since the last barrier.
 
 type alloc struct {
-	base   uint64
-	b      []byte
-	shadow []gshadow // one per 2 bytes
-	init   []bool
+	base    uint64
+	b       []byte
+	shadow  []gshadow // one per 2 bytes
+	init    []bool
+	touched []uint8 // a byte: whether the launch read it, wrote it; while the device counts
 }
 type gshadow struct { // the last access: block (-1: several read), thread, launch, epochs, kind
 	blk, thr, ep, ws int32
@@ -21,12 +22,13 @@ type gshadow struct { // the last access: block (-1: several read), thread, laun
 
 // Device is the global memory: every allocation has guard space around it.
 type Device struct {
-	allocs  []*alloc
-	next    uint64
-	launch  uint32
-	last    *alloc
-	Strict  bool // race and init checks on
-	Reverse bool // blocks and warps run in descending order
+	allocs   []*alloc
+	next     uint64
+	launch   uint32
+	last     *alloc
+	Strict   bool // race and init checks on
+	Reverse  bool // blocks and warps run in descending order
+	Counting bool // Kernel.Counts is wanted
 }
 
 func NewDevice() *Device { return &Device{next: 1 << 32, Strict: true} }
@@ -89,6 +91,9 @@ func (w *Warp) mem(space byte, p uint64, n, lane int, write, atomic bool) []byte
 	}
 	for i := o / 2; w.b.d.Strict && i < (o+n+1)/2; i++ {
 		w.checkGlobal(a, i, p, lane, write, atomic)
+	}
+	if w.b.d.Counting {
+		w.b.k.traffic.touch(a, o, n, write, atomic)
 	}
 	return a.b[o : o+n]
 }

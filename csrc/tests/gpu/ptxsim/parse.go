@@ -29,6 +29,7 @@ type Kernel struct {
 	sharedVar map[string]sym
 	staticSm  int
 	dynSym    map[string]bool
+	traffic   traffic
 }
 type inst struct {
 	text string
@@ -36,11 +37,12 @@ type inst struct {
 	args []arg
 	pred int // register, or -1
 	neg  bool
+	mask int // register with the lanes that meet at this instruction, or -1
 	line int
 	two  bool // written d|q
 	exec func(w *Warp, m uint32)
 	// statistics
-	n, waves, ideal, sectors, idealSectors uint64
+	n, lanes, waves, ideal, sectors, idealSectors, leastSectors uint64
 }
 
 const (
@@ -256,7 +258,7 @@ func (k *Kernel) registers(scope map[string]int, names string) {
 }
 
 func (k *Kernel) instruction(scopes []map[string]int, t string, line int) error {
-	in := &inst{text: t, pred: -1, line: line}
+	in := &inst{text: t, pred: -1, mask: -1, line: line}
 	if t[0] == '@' {
 		j := strings.Index(t, " ")
 		p := t[1:j]

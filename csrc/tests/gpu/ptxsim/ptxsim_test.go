@@ -182,6 +182,7 @@ func TestRounding(t *testing.T) {
 func TestChecks(t *testing.T) {
 	sh := "mov.u32 %r1, s; shl.b32 %r2, %r0, 2; add.s32 %r3, %r1, %r2; xor.b32 %r4, %r2, 4; add.s32 %r5, %r1, %r4;\n"
 	far := "mov.u32 %r1, s; shl.b32 %r2, %r0, 2; add.s32 %r3, %r1, %r2; xor.b32 %r4, %r2, 128; add.s32 %r5, %r1, %r4;\n"
+	late := "mov.u32 %r7, -1; setp.lt.u32 %p1, %r0, 5; @%p1 bra $FAR;\n"
 	for _, c := range []struct{ name, body, want string }{
 		{"two lanes, no barrier", sh + "st.shared.u32 [%r3], %r0; ld.shared.u32 %r6, [%r5];", "race on shared"},
 		{"two lanes, syncwarp", sh + "mov.u32 %r7, -1; st.shared.u32 [%r3], %r0; bar.warp.sync %r7; ld.shared.u32 %r6, [%r5];", ""},
@@ -200,6 +201,10 @@ func TestChecks(t *testing.T) {
 		{"threads of a block through global", "mul.wide.u32 %rd3, %r0, 4; add.s64 %rd4, %rd2, %rd3; mov.u32 %r9, %ctaid.x; mul.wide.u32 %rd5, %r9, 1024; add.s64 %rd4, %rd4, %rd5; st.global.u32 [%rd4], %r0; xor.b32 %r1, %r0, 1; mul.wide.u32 %rd3, %r1, 4; add.s64 %rd4, %rd2, %rd3; add.s64 %rd4, %rd4, %rd5; ld.global.u32 %r2, [%rd4];", "no barrier between"},
 		{"divergent barrier", "setp.lt.u32 %p1, %r0, 5; @%p1 bar.sync 0;", "divergent"},
 		{"divergent shuffle", "mov.u32 %r7, -1; setp.lt.u32 %p1, %r0, 5; @%p1 shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7;", "shfl names lanes"},
+		{"a shuffle that some lanes reach later", late + "$MEET: shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
+		{"a barrier of the warp that some lanes reach later", late + "$MEET: bar.warp.sync %r7; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
+		{"a shuffle that some lanes pass by", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: shfl.sync.bfly.b32 %r1, %r0, 2, 31, %r7; $END:", "shfl names lanes"},
+		{"a barrier while lanes wait for a shuffle", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: bar.sync 0; $END:", "divergent"},
 		{"unknown modifier", "add.s32.mystery %r1, %r0, %r0;", "unsupported"},
 		{"unknown rounding", "fma.rx.f32 %f1, %f1, %f1, %f1;", "unsupported"},
 		{"cp.async without wait", "mov.u32 %r1, s; shl.b32 %r2, %r0, 4; add.s32 %r3, %r1, %r2; mul.wide.u32 %rd3, %r0, 16; add.s64 %rd4, %rd1, %rd3; cp.async.cg.shared.global [%r3], [%rd4], 16; cp.async.commit_group; ld.shared.u32 %r6, [%r3];", "uninitialised"},

@@ -3,15 +3,20 @@
 //
 //	M n -> p        F p        W p n bytes        R p n -> bytes        S p n value
 //	L name grid[3] block[3] dynamic-shared params      every reply: error text (u32 length, bytes), result
+//
+// PTXSIM_REPORT=1 says at the end what each kernel executed, and its worst accesses; PTXSIM_COUNTS=FILE writes what each moved and
+// computed (ptxsim.Counts) as JSON.
 package main
 
 import (
 	"bufio"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sort"
 
 	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/ptxsim"
 )
@@ -24,6 +29,8 @@ func main() {
 		out:     bufio.NewWriterSize(os.Stdout, 1<<16),
 	}
 	s.device.Reverse = os.Getenv("HOSTGPU_ORDER") == "lifo"
+	counts := os.Getenv("PTXSIM_COUNTS")
+	s.device.Counting = counts != ""
 	for _, f := range os.Args[1:] {
 		if err := s.load(f); err != nil {
 			s.broken = fmt.Errorf("%s: %w", f, err)
@@ -35,6 +42,9 @@ func main() {
 		for n, k := range s.kernels {
 			k.Report(os.Stderr, n)
 		}
+	}
+	if counts != "" {
+		must(s.writeCounts(counts))
 	}
 }
 
@@ -59,6 +69,19 @@ func (s *server) load(file string) error {
 		s.kernels[ptxsim.Plain(n)] = k
 	}
 	return nil
+}
+
+func (s *server) writeCounts(file string) error {
+	var all []ptxsim.Counts
+	for _, k := range s.kernels {
+		all = append(all, k.Counts())
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Kernel < all[j].Kernel })
+	text, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
 }
 
 func (s *server) u64() (v uint64) { must(binary.Read(s.in, binary.LittleEndian, &v)); return }
