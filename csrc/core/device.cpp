@@ -32,6 +32,9 @@ int thread_count(int32_t asked) {
 
 Device::Device(int32_t backend_, int32_t threads) : backend(backend_), isa(isa_for(backend_)), pool(thread_count(threads)) {}
 
+Device::Device(std::shared_ptr<gpu::Session> session)
+    : backend(SYN_BACKEND_CUDA), isa(Isa::kNone), pool(1), gpu(std::move(session)) {}
+
 template <>
 const Ops<double>& Device::ops<double>() const {
   if (backend != SYN_BACKEND_REF) fail(SYN_INTERNAL, "double precision ops exist on the reference backend only");

@@ -2,6 +2,7 @@
 #ifndef SYN_CORE_DEVICE_H
 #define SYN_CORE_DEVICE_H
 
+#include <memory>
 #include <mutex>
 
 #include "core/machine.h"
@@ -13,14 +14,21 @@ namespace syn {
 template <class Real>
 struct Ops;
 
+namespace gpu {
+class Session;
+}
+
 struct Device {
   // backend: SYN_BACKEND_CPU or SYN_BACKEND_REF; threads 0: machine_threads(). SYN_NO_DEVICE for CUDA, and for the CPU
   // backend on a CPU without AVX2 and FMA.
   Device(int32_t backend, int32_t threads);
+  // A device of a GPU backend, with one thread of the host.
+  explicit Device(std::shared_ptr<gpu::Session> session);
 
   const int32_t backend;
   const Isa isa;
   Pool pool;
+  const std::shared_ptr<gpu::Session> gpu;  // null on ref and cpu
   std::mutex busy;  // held by whoever runs ops: handles of one device may be used from different threads, the pool by one
 
   // The op table: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type.
