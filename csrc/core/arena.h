@@ -9,14 +9,11 @@
 
 namespace syn {
 
-class Arena {
+// The arithmetic of such a region, wherever its memory lies.
+class PlannedMemory {
  public:
-  static constexpr int64_t kAlignment = 64;  // bytes: a cache line, an AVX-512 register
-
-  explicit Arena(const char* what) : what_(what) {}
-  ~Arena();
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
+  PlannedMemory(const PlannedMemory&) = delete;
+  PlannedMemory& operator=(const PlannedMemory&) = delete;
 
   // count elements, zeroed; NULL while planning.
   template <class T>
@@ -24,18 +21,36 @@ class Arena {
     return static_cast<T*>(bump(count, sizeof(T)));
   }
 
-  // Allocates what the planning run took and begins the second run. Throws SYN_OUT_OF_MEMORY with the bytes wanted.
-  void reserve();
+  int64_t bytes() const { return reserved_ ? size_ : used_; }
 
-  int64_t bytes() const { return base_ ? size_ : used_; }
+ protected:
+  PlannedMemory(const char* what, int64_t alignment) : what_(what), alignment_(alignment) {}
+  ~PlannedMemory() = default;
+
+  // Ends the planning run: the bytes that it took. The second run hands out base_, which is to be set to so many zeroed bytes.
+  int64_t end_plan();
+
+  const char* const what_;
+  std::byte* base_ = nullptr;
 
  private:
   void* bump(int64_t count, size_t element);
 
-  const char* what_;
-  std::byte* base_ = nullptr;
+  const int64_t alignment_;  // bytes
+  bool reserved_ = false;
   int64_t size_ = 0;
   int64_t used_ = 0;
+};
+
+class Arena : public PlannedMemory {
+ public:
+  static constexpr int64_t kAlignment = 64;  // bytes: a cache line, an AVX-512 register
+
+  explicit Arena(const char* what) : PlannedMemory(what, kAlignment) {}
+  ~Arena();
+
+  // Allocates what the planning run took and begins the second run. Throws SYN_OUT_OF_MEMORY with the bytes wanted.
+  void reserve();
 };
 
 }  // namespace syn

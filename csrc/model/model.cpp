@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/status.h"
+#include "gpu/model.h"
 #include "math/philox.h"
 
 namespace syn {
@@ -18,8 +19,16 @@ void normal_pair(const Words& w, double out[2]) {
   out[1] = radius * std::sin(angle);
 }
 
+}  // namespace
+
+std::shared_ptr<Model> Model::create(std::shared_ptr<Device> device, const Shape& shape, uint64_t seed) {
+  if (device->gpu) return std::make_shared<gpu::ModelOnGpu>(std::move(device), shape, seed);
+  if (device->backend == SYN_BACKEND_REF) return std::make_shared<ModelOf<double>>(std::move(device), shape, seed);
+  return std::make_shared<ModelOf<float>>(std::move(device), shape, seed);
+}
+
 template <class Real>
-void fill(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
+void fresh_weights(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
   for (int64_t i = 0; i < t.count; i += 2) {
     double n[2] = {0, 0};
     if (t.spread > 0) {
@@ -33,14 +42,6 @@ void fill(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
   }
 }
 
-}  // namespace
-
-std::shared_ptr<Model> Model::create(std::shared_ptr<Device> device, const Shape& shape, uint64_t seed) {
-  if (device->gpu) fail(SYN_UNSUPPORTED, "models on a GPU backend are not there yet");
-  if (device->backend == SYN_BACKEND_REF) return std::make_shared<ModelOf<double>>(std::move(device), shape, seed);
-  return std::make_shared<ModelOf<float>>(std::move(device), shape, seed);
-}
-
 template <class Real>
 ModelOf<Real>::ModelOf(std::shared_ptr<Device> device, const Shape& shape, uint64_t seed) : Model(std::move(device), shape) {
   arena_.take<Real>(layout().count);
@@ -49,7 +50,7 @@ ModelOf<Real>::ModelOf(std::shared_ptr<Device> device, const Shape& shape, uint6
   weights_ = bind(shape, layout(), data_);
   for (size_t i = 0; i < layout().tensors.size(); ++i) {
     const Tensor& t = layout().tensors[i];
-    fill(t, static_cast<int64_t>(i), seed, data_ + t.offset);
+    fresh_weights(t, static_cast<int64_t>(i), seed, data_ + t.offset);
   }
 }
 
@@ -100,6 +101,8 @@ void copy_in(Real* to, int32_t dtype, const void* from, int64_t count) {
 
 template class ModelOf<float>;
 template class ModelOf<double>;
+template void fresh_weights(const Tensor&, int64_t, uint64_t, float*);
+template void fresh_weights(const Tensor&, int64_t, uint64_t, double*);
 template void copy_out(const float*, int32_t, void*, int64_t, double);
 template void copy_out(const double*, int32_t, void*, int64_t, double);
 template void copy_in(float*, int32_t, const void*, int64_t);

@@ -59,6 +59,10 @@ class ModelOf final : public Model {
   Weights<Real> weights_;
 };
 
+// Fresh weights of the tensor of an index, [count]; see Model::create.
+template <class Real>
+void fresh_weights(const Tensor& tensor, int64_t index, uint64_t seed, Real* to);
+
 // The tensor of an index, checked, and copies between an arena and a caller's array, divided by divisor on the way out.
 const Tensor& tensor_at(const Layout& layout, int32_t index, int64_t count);
 template <class Real>

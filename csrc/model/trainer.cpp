@@ -15,17 +15,6 @@ namespace {
 
 constexpr double kClipEpsilon = 1e-6;
 
-// Counting sort of rows by id, ascending within an id.
-RowIndex index_rows(const int32_t* id, int32_t rows, int32_t ids, int32_t* start, int32_t* order) {
-  std::memset(start, 0, sizeof(int32_t) * (static_cast<size_t>(ids) + 1));
-  for (int32_t r = 0; r < rows; ++r) ++start[id[r] + 1];
-  for (int32_t i = 0; i < ids; ++i) start[i + 1] += start[i];
-  for (int32_t r = 0; r < rows; ++r) order[start[id[r]]++] = r;
-  for (int32_t i = ids; i > 0; --i) start[i] = start[i - 1];
-  start[0] = 0;
-  return {start, order, ids};
-}
-
 }  // namespace
 
 template <class Real>
@@ -40,14 +29,11 @@ TrainerOf<Real>::TrainerOf(std::shared_ptr<ModelOf<Real>> model, const syn_train
   if (plan_.gradients) gradients_ = bind(shape, layout(), plan_.gradients);
 }
 
-// Holds the device, keeps the panels up to date, and forgets a cancel that this call has heeded or outrun.
+// Holds the device, and keeps the panels up to date.
 template <class Real>
 template <class Body>
 void TrainerOf<Real>::run(Body&& body) {
-  struct Forget {
-    std::atomic<bool>& flag;
-    ~Forget() { flag.store(false); }
-  } forget{cancel_};
+  const ForgetCancel forget{cancel_};
   std::lock_guard<std::mutex> lock(model_->device()->busy);
   Exec exec{model_->device()->pool, &cancel_, profile_.get()};
   exec.poll();
@@ -60,21 +46,8 @@ void TrainerOf<Real>::run(Body&& body) {
 
 template <class Real>
 void TrainerOf<Real>::soft_targets(const int32_t* index, const float* weight, int32_t rows) {
-  require(rows >= 0 && (rows == 0 || (index && weight)), "the soft table has a negative number of rows or is NULL");
+  check_soft_table(model_->shape(), index, weight, rows);
   const size_t n = static_cast<size_t>(rows) * kSoftTaps;
-  for (size_t i = 0; i < n; ++i) {
-    if (index[i] < 0 || index[i] >= model_->shape().vocab)
-      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table names a token outside 0 to %d", i / kSoftTaps,
-           model_->shape().vocab - 1);
-    if (!(weight[i] >= 0 && weight[i] <= 1))
-      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table has a weight outside 0 to 1", i / kSoftTaps);
-  }
-  for (size_t i = 0; i < n; i += kSoftTaps) {
-    double sum = 0;
-    for (size_t k = i; k < i + kSoftTaps; ++k) sum += static_cast<double>(weight[k]);
-    if (std::fabs(sum - 1) > 1e-4)
-      fail(SYN_INVALID_ARGUMENT, "row %zu of the soft table sums to %g, expected 1", i / kSoftTaps, sum);
-  }
   soft_index_.assign(index, index + n);
   soft_weight_.assign(weight, weight + n);
 }
@@ -83,8 +56,7 @@ template <class Real>
 Batch TrainerOf<Real>::prepare(const CallerBatch& b, bool gradients) {
   const Shape& shape = model_->shape();
   check_batch(shape, params_, static_cast<int32_t>(soft_index_.size()) / kSoftTaps, b);
-  for (int32_t s = 0; s < b.segments; ++s)
-    for (int32_t r = b.offsets[s]; r < b.offsets[s + 1]; ++r) plan_.position[r] = r - b.offsets[s];
+  fill_positions(b, plan_.position);
   const auto rows = static_cast<int32_t>(b.count);
   Batch out = {b.tokens, b.targets, b.soft_row, {b.offsets, plan_.position, b.segments, rows}, {}, {}, {}};
   if (gradients) {
@@ -104,11 +76,9 @@ template <class Real>
 void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_loss& out) {
   require(plan_.gradients != nullptr, "this trainer was made for inference");
   require(caller.targets != nullptr, "targets is NULL");
-  if (micro < 0) fail(SYN_INVALID_ARGUMENT, "micro is %d, expected at least 0", micro);
+  const Dropout drop = dropout_of(model_->shape(), params_.seed, step_, micro);
   Batch batch = prepare(caller, true);
-  if (const double p = static_cast<double>(model_->shape().dropout); p > 0)
-    batch.drop = {dropout_key(params_.seed, static_cast<uint64_t>(step_), static_cast<uint32_t>(micro)), 0, keep_threshold(p),
-                  1 / (1 - p)};
+  batch.drop = drop;
   try {
     run([&](Exec& exec) {
       forward(exec, network(), batch, plan_.activations);
@@ -119,20 +89,13 @@ void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_l
     clear_gradients();
     throw;
   }
-  out = {};
-  out.size = sizeof out;
-  for (int64_t r = 0; r < caller.count; ++r) {
-    out.targets += caller.targets[r] >= 0 || (caller.soft_row && caller.soft_row[r] >= 0);
-    out.sum += plan_.activations.nll[r];
-  }
+  sum_losses(caller, plan_.activations.nll, out);
   targets_ += out.targets;
 }
 
 template <class Real>
 void TrainerOf<Real>::apply(double lr, syn_update& out) {
-  require(plan_.gradients != nullptr, "this trainer was made for inference");
-  require(targets_ > 0, "nothing was accumulated since the last update");
-  if (!(lr >= 0 && lr < 1e6)) fail(SYN_INVALID_ARGUMENT, "lr is %g, expected at least 0", lr);
+  check_update(plan_.gradients != nullptr, targets_, lr);
   std::lock_guard<std::mutex> lock(model_->device()->busy);
   Exec exec{model_->device()->pool, nullptr, profile_.get()};
   double sum = 0;
@@ -194,13 +157,7 @@ void TrainerOf<Real>::logits(const CallerBatch& caller, int32_t dtype, void* out
 
 template <class Real>
 const Real* TrainerOf<Real>::state_at(int32_t state, const Tensor& t) const {
-  require(plan_.gradients != nullptr, "this trainer was made for inference");
-  switch (state) {
-    case SYN_STATE_MOMENT1: return plan_.moment1 + t.offset;
-    case SYN_STATE_MOMENT2: return plan_.moment2 + t.offset;
-    case SYN_STATE_GRADIENT: return plan_.gradients + t.offset;
-    default: fail(SYN_INVALID_ARGUMENT, "state is %d, expected 0 (first moment), 1 (second moment) or 2 (gradient)", state);
-  }
+  return state_of(state, plan_.moment1, plan_.moment2, plan_.gradients) + t.offset;
 }
 
 template <class Real>

@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "core/status.h"
+#include "model/batch.h"
 #include "model/model.h"
 #include "model/profile.h"
 
@@ -21,8 +23,36 @@ struct CallerBatch {
   int32_t segments;
 };
 
-// Throws SYN_INVALID_ARGUMENT with the first thing that is wrong: its position and the bound it breaks, never a patient's token.
+// What trainers of every backend make of a call (trainer_batch.cpp).
+//
+// These throw SYN_INVALID_ARGUMENT with the first thing that is wrong: its position and the bound it breaks, never a patient's
+// token.
 void check_batch(const Shape& shape, const syn_trainer_params& params, int32_t soft_rows, const CallerBatch& batch);
+void check_soft_table(const Shape& shape, const int32_t* index, const float* weight, int32_t rows);
+
+// position [count] restarts at 0 in each segment.
+void fill_positions(const CallerBatch& batch, int32_t* position);
+
+// Rows grouped by id, ascending within an id; start [ids+1], order [rows].
+RowIndex index_rows(const int32_t* id, int32_t rows, int32_t ids, int32_t* start, int32_t* order);
+
+// The dropout of one batch; its sites are numbered by the passes.
+Dropout dropout_of(const Shape& shape, uint64_t seed, int64_t step, int32_t micro);
+
+// The rows with a target and the sum of their nll [count].
+void sum_losses(const CallerBatch& batch, const double* nll, syn_loss& out);
+
+// One of the three by its SYN_STATE_ number; gradients null: the trainer was made for inference.
+template <class Real>
+Real* state_of(int32_t state, Real* moment1, Real* moment2, Real* gradients) {
+  require(gradients != nullptr, "this trainer was made for inference");
+  switch (state) {
+    case SYN_STATE_MOMENT1: return moment1;
+    case SYN_STATE_MOMENT2: return moment2;
+    case SYN_STATE_GRADIENT: return gradients;
+    default: fail(SYN_INVALID_ARGUMENT, "state is %d, expected 0 (first moment), 1 (second moment) or 2 (gradient)", state);
+  }
+}
 
 class Trainer {
  public:
@@ -48,6 +78,15 @@ class Trainer {
   void cancel() noexcept { cancel_.store(true); }
 
  protected:
+  // Forgets, at the end of a call, a cancel that it has heeded or outrun.
+  struct ForgetCancel {
+    std::atomic<bool>& flag;
+    ~ForgetCancel() { flag.store(false); }
+  };
+
+  // Throws unless an update may be made: the trainer trains, of targets > 0 since the last one, at that rate.
+  static void check_update(bool trains, int64_t targets, double lr);
+
   std::atomic<bool> cancel_{false};
   int64_t step_ = 0;
 };

@@ -2,6 +2,7 @@
 #include "model/trainer_of.h"
 
 #include "core/status.h"
+#include "gpu/trainer.h"
 
 namespace syn {
 namespace {
@@ -81,12 +82,15 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
 
 syn_memory Trainer::estimate(const Device& device, const Shape& shape, const syn_trainer_params& params) {
   check(params);
+  if (device.gpu) return gpu::estimate(shape, params);
   return device.backend == SYN_BACKEND_REF ? estimate_for<double>(device, shape, params)
                                            : estimate_for<float>(device, shape, params);
 }
 
 std::shared_ptr<Trainer> Trainer::create(std::shared_ptr<Model> model, const syn_trainer_params& params) {
   check(params);
+  if (auto on_gpu = std::dynamic_pointer_cast<gpu::ModelOnGpu>(model))
+    return std::make_shared<gpu::TrainerOnGpu>(std::move(on_gpu), params);
   if (auto ref = std::dynamic_pointer_cast<ModelOf<double>>(model)) return std::make_shared<TrainerOf<double>>(ref, params);
   return std::make_shared<TrainerOf<float>>(std::dynamic_pointer_cast<ModelOf<float>>(model), params);
 }

@@ -59,6 +59,13 @@ inline double largest_error(const std::vector<double>& x, const std::vector<doub
   return worst;
 }
 
+// Largest distance over the largest value.
+inline double apart(const std::vector<double>& x, const std::vector<double>& from) {
+  double scale = 1e-30;
+  for (const double v : from) scale = std::max(scale, std::fabs(v));
+  return largest_error(x, from) / scale;
+}
+
 inline std::vector<std::pair<std::string, const Ops<float>*>> cpu_tables() {
   std::vector<std::pair<std::string, const Ops<float>*>> out;
   const Isa isa = machine_isa();

@@ -153,13 +153,6 @@ TEST(Precision, a_product_in_bf16_is_that_of_rounded_weights) {
   }
 }
 
-// Largest distance over the largest value.
-double apart(const std::vector<double>& x, const std::vector<double>& from) {
-  double scale = 1e-30;
-  for (const double v : from) scale = std::max(scale, std::fabs(v));
-  return largest_error(x, from) / scale;
-}
-
 // The part of the elements that are the same to the last bit.
 double same_share(const std::vector<double>& x, const std::vector<double>& y) {
   size_t same = 0;

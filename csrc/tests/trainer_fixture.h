@@ -3,6 +3,7 @@
 #define SYN_TESTS_TRAINER_FIXTURE_H
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "math/philox.h"
@@ -38,7 +39,11 @@ class Training {
 
   Training(int32_t backend, const syn_model_config& config, const TrainingBatch& largest, int threads = 1,
            int32_t precision = SYN_PRECISION_FP32, bool recompute = false)
-      : device_(make_device(backend, threads)), model_(make_model(device_.get(), config, 3)) {
+      : Training(make_device(backend, threads), config, largest, precision, recompute) {}
+
+  Training(DeviceHandle device, const syn_model_config& config, const TrainingBatch& largest, int32_t precision,
+           bool recompute = false)
+      : device_(std::move(device)), model_(make_model(device_.get(), config, 3)) {
     syn_trainer_params p = trainer_params(largest.count(), largest.segments());
     p.seed = 11;
     p.precision = precision;

@@ -29,11 +29,6 @@ void fold(const T& x) {
   digest() = (digest() ^ static_cast<uint64_t>(x)) * 1099511628211ull;
 }
 
-std::shared_ptr<Device> device_with_gpu() {
-  static const gpu::Backend table = host_backend();
-  return std::make_shared<Device>(std::make_shared<gpu::Session>(table, 0));
-}
-
 // Weights of the host with a copy on the GPU, as fresh as those of the host.
 class UploadedModel final : public Model {
  public:
@@ -154,7 +149,7 @@ void check_logits(int32_t family, int32_t context, const std::vector<int32_t>& l
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
   const Shape shape = tiny_shape(family, g.params.vocab, context);
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const UploadedModel model(device, shape, 11);
   ModelOf<double> reference(std::make_shared<Device>(SYN_BACKEND_REF, 1), shape, 11);
   gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), grammar.tables(), kFree, 3);
@@ -188,7 +183,7 @@ TEST(GpuDecoding, sees_new_weights) {
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
   const Shape shape = tiny_shape(SYN_LLAMA, g.params.vocab, 8);
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   UploadedModel model(device, shape, 11);
   gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), grammar.tables(), kFree, 1);
   decoder.refresh(model.version());
@@ -241,7 +236,7 @@ TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
     const RandomGrammar g(c, i % 2 ? 77 : 131);
     const SampleSettings settings = random_settings(c);
     const Shape shape = tiny_shape(i % 2 ? SYN_GPT2 : SYN_LLAMA, g.vocab, 16);
-    const auto device = device_with_gpu();
+    const auto device = host_gpu();
     const UploadedModel model(device, shape, 3);
     gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), g.tables(), settings, 5);
     decoder.refresh(model.version());
@@ -276,7 +271,7 @@ TEST(GpuDecoding, a_row_has_the_same_draw_among_130) {
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
   const Shape shape = tiny_shape(SYN_GPT2, g.params.vocab, 8);
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const UploadedModel model(device, shape, 3);
   std::vector<std::vector<int32_t>> sequences = random_sequences(4, std::vector<int32_t>(130, 1), g.params.vocab);
   std::vector<int32_t> slots(130);
@@ -338,7 +333,7 @@ std::vector<GeneratedRecord> take_all(Generator& generator, int64_t capacity, sy
 
 std::map<int64_t, GeneratedRecord> generate(int32_t family, int32_t context, int32_t slots, bool backwards, int64_t patients) {
   const SmallGrammar g;
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const auto model = std::make_shared<UploadedModel>(device, tiny_shape(family, g.params.vocab, context), 11);
   const auto generator =
       Generator::create(model, std::make_shared<Grammar>(g.params, g.arrays()), settings_of(slots, kMaxTokens));
@@ -382,7 +377,7 @@ TEST(GpuDecoding, a_context_without_room_for_a_chunk_closes_records_legally) {
 
 TEST(GpuDecoding, weights_that_are_no_numbers_take_the_way_out_of_the_grammar) {
   const SmallGrammar g;
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const auto model = std::make_shared<UploadedModel>(device, tiny_shape(SYN_GPT2, g.params.vocab, kContext), 11);
   const std::vector<float> nothing(static_cast<size_t>(model->layout().tensors[0].count), std::nanf(""));
   model->write(0, SYN_F32, nothing.data(), static_cast<int64_t>(nothing.size()));
@@ -436,7 +431,7 @@ TEST(GpuDecoding, a_grammar_that_leaves_nothing_is_the_sentence_of_every_backend
     syn_generator_stats stats = {};
     return sentence_of(SYN_FORMAT, [&] { generator->run(10, stats); });
   };
-  const std::string on_gpu = run(std::make_shared<UploadedModel>(device_with_gpu(), shape, 11));
+  const std::string on_gpu = run(std::make_shared<UploadedModel>(host_gpu(), shape, 11));
   EXPECT_EQ(on_gpu, "the vetoes of the grammar leave no token in state 1 after 2 tokens of patient 7");
   EXPECT_EQ(on_gpu, run(Model::create(std::make_shared<Device>(SYN_BACKEND_REF, 1), shape, 11)));
   if (machine_isa() != Isa::kNone) {
@@ -446,7 +441,7 @@ TEST(GpuDecoding, a_grammar_that_leaves_nothing_is_the_sentence_of_every_backend
 
 TEST(GpuDecoding, refuses_what_a_gpu_does_not_have) {
   const SmallGrammar g;
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const auto grammar = std::make_shared<Grammar>(g.params, g.arrays());
   const auto model = std::make_shared<UploadedModel>(device, tiny_shape(SYN_GPT2, g.params.vocab, 8), 11);
   GeneratorSettings int8 = settings_of(2, 10);
@@ -466,7 +461,7 @@ TEST(GpuDecoding, refuses_what_a_gpu_does_not_have) {
 }
 
 TEST(GpuDecoding, the_estimate_knows_the_bytes_of_the_cache_and_of_the_weights) {
-  const auto device = device_with_gpu();
+  const auto device = host_gpu();
   const Shape shape = tiny_shape(SYN_LLAMA, 60, 100);
   syn_memory m = {};
   Generator::estimate(*device, shape, settings_of(10, 50), m);

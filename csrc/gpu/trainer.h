@@ -1,0 +1,109 @@
+// The trainer on a device: regions there, and the calls of the ABI in terms of the network's passes. What a step needs of the
+// host, a batch out and losses back, crosses in pinned memory.
+#ifndef SYN_GPU_TRAINER_H
+#define SYN_GPU_TRAINER_H
+
+#include "gpu/network.h"
+#include "model/trainer.h"
+
+namespace syn::gpu {
+
+// What an update left, of the device.
+struct UpdateResult {
+  double square_sum;  // of the gradients
+  int32_t skipped;
+};
+
+// The integers of a batch: packed end to end here, sent in one copy, and found there at the same places.
+class Parcel {
+ public:
+  Parcel() = default;
+  Parcel(int32_t* host, int32_t* device) : host_(host), device_(device) {}
+
+  void clear() { used_ = 0; }
+  int32_t* room(int64_t count);
+  const int32_t* put(const int32_t* from, int64_t count);  // where it will be there; null stays null
+  const int32_t* there(const int32_t* here) const { return device_ + (here - host_); }
+  void send(const Queue& queue) const;
+
+ private:
+  int32_t *host_ = nullptr, *device_ = nullptr;
+  int64_t used_ = 0;
+};
+
+// Everything that is laid out.
+struct TrainerPlan {
+  float* gradients = nullptr;  // [layout.count], sums over targets, not yet divided
+  float *moment1 = nullptr, *moment2 = nullptr;
+  Activations activations;
+  GradientScratch scratch = {};
+  float* rope = nullptr;
+  Keep keep = Keep::kAll;
+  Parcel parcel;
+  double* norm_partial = nullptr;
+  UpdateResult* update = nullptr;
+  double* nll_here = nullptr;  // [max_tokens], of the host, as the next
+  UpdateResult* update_here = nullptr;
+};
+
+struct TrainerRegions {
+  Region gradients{"gradients"}, moments{"moments"}, activations{"activations"}, workspace{"workspace"};
+  Pinned host{"the copies of batches"};
+
+  void reserve(const std::shared_ptr<const Session>& session);
+  void release();
+};
+
+// Throws SYN_UNSUPPORTED for what this backend does not train.
+void check_trainer(const Shape& shape, const syn_trainer_params& params);
+TrainerPlan plan_trainer(const Shape& shape, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions);
+
+// Memory of the device by region; the masters with their rounded copy are the parameters. Pinned memory of the host is not in it.
+syn_memory estimate(const Shape& shape, const syn_trainer_params& params);
+
+class TrainerOnGpu final : public Trainer {
+ public:
+  TrainerOnGpu(std::shared_ptr<ModelOnGpu> model, const syn_trainer_params& params);
+  ~TrainerOnGpu() override;
+
+  const Layout& layout() const override { return model_->layout(); }
+  void soft_targets(const int32_t* index, const float* weight, int32_t rows) override;
+  void accumulate(const CallerBatch& batch, int32_t micro, syn_loss& out) override;
+  void apply(double lr, syn_update& out) override;
+  void score(const CallerBatch& batch, double* nll) override;
+  void logits(const CallerBatch& batch, int32_t dtype, void* out) override;
+  void read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const override;
+  void write(int32_t state, int32_t index, int32_t dtype, const void* from, int64_t count) override;
+  void profile(bool on) override;
+  const Profile* profile() const override { return nullptr; }
+
+ private:
+  // Soft targets on the device.
+  struct SoftTable {
+    Region region{"soft targets"};
+    int32_t* index = nullptr;  // [rows, kSoftTaps]
+    float* weight = nullptr;   // [rows, kSoftTaps]
+    int32_t rows = 0;
+  };
+
+  template <class Body>
+  void run(const DeviceBatch& batch, bool gradients, Body&& body);
+  DeviceBatch prepare(const CallerBatch& batch, bool gradients);
+  void fetch_losses(int64_t rows);
+  void abandon(bool gradients) noexcept;
+  float* state_at(int32_t state, const syn::Tensor& tensor) const;
+  std::unique_lock<std::mutex> hold() const { return std::unique_lock<std::mutex>(model_->device()->busy); }
+
+  std::shared_ptr<ModelOnGpu> model_;
+  const syn_trainer_params params_;
+  const Queue queue_;
+  TrainerRegions regions_;
+  TrainerPlan plan_;
+  Weights<float> gradients_;  // views of plan_.gradients
+  std::unique_ptr<SoftTable> soft_;
+  int64_t targets_ = 0;  // since the last apply
+};
+
+}  // namespace syn::gpu
+
+#endif

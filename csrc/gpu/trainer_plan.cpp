@@ -1,0 +1,72 @@
+// What a trainer on a device needs, by region; and the same numbers as an estimate.
+#include "core/status.h"
+#include "gpu/trainer.h"
+
+namespace syn::gpu {
+namespace {
+
+constexpr int32_t kMostSegments = 65535;  // attention's grid has a layer for each
+
+}  // namespace
+
+void TrainerRegions::reserve(const std::shared_ptr<const Session>& session) {
+  for (Region* region : {&gradients, &moments, &activations, &workspace}) region->reserve(session);
+  host.reserve(session);
+}
+
+void TrainerRegions::release() {
+  for (Region* region : {&gradients, &moments, &activations, &workspace}) region->release();
+  host.release();
+}
+
+void check_trainer(const Shape& shape, const syn_trainer_params& params) {
+  check_shape(shape);
+  if (params.precision != SYN_PRECISION_BF16)
+    fail(SYN_UNSUPPORTED, "precision is %d (fp32), a GPU trains in precision %d (bf16)", params.precision, SYN_PRECISION_BF16);
+  if (params.max_segments > kMostSegments)
+    fail(SYN_UNSUPPORTED, "max_segments is %d, a GPU takes up to %d", params.max_segments, kMostSegments);
+}
+
+TrainerPlan plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions) {
+  const int64_t rows = params.max_tokens;
+  const bool training = params.inference == 0;
+  TrainerPlan p;
+  p.keep = !training ? Keep::kNothing : params.recompute ? Keep::kLeast : Keep::kAll;
+  p.activations = activations_of(s, rows, p.keep, regions.activations);
+  if (!s.gpt2) p.rope = regions.workspace.take<float>(int64_t{s.context} * s.head_dim);
+  // Tokens, targets, soft rows, positions, offsets; for the gradients of embeddings, starts and orders of tokens and positions.
+  int64_t integers = 4 * rows + params.max_segments + 1;
+  if (training) integers += 2 * rows + s.vocab + 1 + s.context + 1;
+  int32_t* const here = regions.host.take<int32_t>(integers);
+  p.parcel = Parcel(here, regions.workspace.take<int32_t>(integers));
+  p.nll_here = regions.host.take<double>(rows);
+  if (!training) return p;
+  p.gradients = regions.gradients.take<float>(parameters);
+  p.moment1 = regions.moments.take<float>(parameters);
+  p.moment2 = regions.moments.take<float>(parameters);
+  p.scratch = gradient_scratch_of(s, rows, regions.activations);
+  p.norm_partial = regions.workspace.take<double>(grad_blocks(parameters));
+  p.update = regions.workspace.take<UpdateResult>(1);
+  p.update_here = regions.host.take<UpdateResult>(1);
+  return p;
+}
+
+syn_memory estimate(const Shape& shape, const syn_trainer_params& params) {
+  check_trainer(shape, params);
+  const Layout layout = layout_of(shape);
+  Region weights("weights");
+  plan_model(layout, weights);
+  TrainerRegions regions;
+  plan_trainer(shape, layout.count, params, regions);
+  syn_memory m = {};
+  m.size = sizeof m;
+  m.parameters = weights.bytes();
+  m.gradients = regions.gradients.bytes();
+  m.moments = regions.moments.bytes();
+  m.activations = regions.activations.bytes();
+  m.workspace = regions.workspace.bytes();
+  m.total = m.parameters + m.gradients + m.moments + m.activations + m.workspace;
+  return m;
+}
+
+}  // namespace syn::gpu

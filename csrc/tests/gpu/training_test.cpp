@@ -1,0 +1,279 @@
+// Training on a device through the C ABI: the losses, gradients and updates of the reference in bf16, at most twice as far from
+// it as bf16 itself is from exact numbers (tests/precision_test.cpp); the same bits whatever is kept; and clean states after
+// what goes wrong. What is read back joins the digest, so that a schedule that changes a bit is noticed.
+#include <cmath>
+
+#include "tests/gpu/host_backend.h"
+#include "tests/gpu/kernel_check.h"
+#include "tests/trainer_fixture.h"
+
+namespace syn::tests {
+namespace {
+
+constexpr int32_t kVocab = 61, kContext = 40;
+
+syn_model_config gpt2(float dropout) {
+  syn_model_config c = small_config(SYN_GPT2, kVocab, 128, 2, 2, 2, 64, 96, kContext, true);
+  c.dropout = dropout;
+  c.init_std = 0.1f;  // livelier than fresh weights
+  return c;
+}
+syn_model_config llama(float dropout) {
+  syn_model_config c = small_config(SYN_LLAMA, kVocab, 64, 2, 2, 1, 64, 96, kContext, false);
+  c.dropout = dropout;
+  c.init_std = 0.1f;
+  return c;
+}
+
+const TrainingBatch& ragged() {
+  static const TrainingBatch batch({33, 1, 20, 7}, kVocab, Training::kSoftRows);
+  return batch;
+}
+
+Training on_device(const syn_model_config& config, bool recompute = false, const TrainingBatch& batch = ragged()) {
+  return Training(host_gpu_device(), config, batch, SYN_PRECISION_BF16, recompute);
+}
+
+const std::vector<double>& noted(const std::vector<double>& x) {
+  const auto* p = reinterpret_cast<const unsigned char*>(x.data());
+  for (size_t i = 0; i < x.size() * sizeof(double); ++i) digest() = (digest() ^ p[i]) * 1099511628211ull;
+  return x;
+}
+
+// A network before it is trained, or a step of it, without and with bf16, and on the device.
+struct Three {
+  Training exact, oracle, device;
+
+  explicit Three(const syn_model_config& config, const TrainingBatch& batch = ragged())
+      : exact(SYN_BACKEND_REF, config, batch),
+        oracle(SYN_BACKEND_REF, config, batch, 1, SYN_PRECISION_BF16),
+        device(on_device(config, false, batch)) {}
+
+  // read(training) -> numbers, of which the device's are to be near.
+  template <class Read>
+  void compare(const char* what, Read&& read) {
+    const std::vector<double> a = read(exact), b = read(oracle), c = read(device);
+    noted(c);
+    EXPECT_LE(apart(c, b), 2 * apart(b, a)) << what;
+    EXPECT_GT(apart(b, a), 0) << what << ": nothing is rounded";
+  }
+
+  // Of trained weights, which differ between the three, the roundings of a sum of losses cancel by chance: there the bar is
+  // fixed.
+  void compare_losses(const TrainingBatch& batch, int32_t step = 0) {
+    const double a = exact.accumulate(batch, step).sum, b = oracle.accumulate(batch, step).sum;
+    const double c = device.accumulate(batch, step).sum;
+    noted({c});
+    EXPECT_NEAR(c, b, step == 0 ? 2 * std::fabs(b - a) + 1e-5 * a : 1e-3 * b) << "step " << step;
+    EXPECT_NEAR(b / a, 1, 2e-3) << "step " << step;
+  }
+};
+
+TEST(GpuTraining, fresh_weights_are_those_of_the_cpu) {
+  for (const auto& config : {gpt2(0), llama(0)}) {
+    Training cpu(SYN_BACKEND_CPU, config, ragged());
+    EXPECT_EQ(on_device(config).all_weights(), cpu.all_weights());
+  }
+}
+
+TEST(GpuTraining, steps_follow_the_reference) {
+  for (const auto& config : {gpt2(0), llama(0), gpt2(0.2f), llama(0.2f)}) {
+    if (kSmallOnly && config.dropout == 0) continue;
+    SCOPED_TRACE("family " + std::to_string(config.family) + ", dropout " + std::to_string(config.dropout));
+    Three three(config);
+    for (int step = 0; step < (kSmallOnly ? 1 : 3); ++step) {
+      three.compare_losses(ragged(), step);
+      three.compare("gradients", [](Training& t) { return t.all_gradients(); });
+      three.exact.apply();
+      EXPECT_NEAR(three.device.apply().grad_norm / three.oracle.apply().grad_norm, 1, 1e-3);
+      three.compare("weights", [](Training& t) { return t.all_weights(); });
+      EXPECT_EQ(syn_trainer_step(three.device.trainer()), step + 1);
+    }
+  }
+}
+
+TEST(GpuTraining, scores_and_logits_follow_the_reference) {
+  if (kSmallOnly) return;
+  for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
+    Three three(config);
+    three.compare("scores", [](Training& t) { return t.score(ragged()); });
+    three.compare("logits", [](Training& t) { return t.logits(ragged(), kVocab); });
+    TrainingBatch hard = ragged();
+    hard.soft_row.assign(hard.soft_row.size(), -1);
+    syn_model_config sure = config;
+    sure.dropout = 0;
+    Training t = on_device(sure);
+    double sum = 0;
+    for (const double nll : t.score(hard)) sum += nll;
+    EXPECT_EQ(t.accumulate(hard).sum, sum);
+  }
+}
+
+// More rows than a chunk of the loss has.
+TEST(GpuTraining, a_batch_of_two_chunks_follows_the_reference) {
+  if (kSmallOnly) return;
+  const TrainingBatch batch(std::vector<int32_t>(13, kContext), kVocab, Training::kSoftRows);
+  ASSERT_GT(batch.count(), kXentRows);
+  Three three(small_config(SYN_LLAMA, kVocab, 64, 1, 1, 1, 64, 64, kContext, true), batch);
+  three.compare_losses(batch);
+  three.compare("gradients", [](Training& t) { return t.all_gradients(); });
+}
+
+TEST(GpuTraining, recompute_and_repetition_change_no_bit) {
+  for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
+    if (kSmallOnly && config.family == SYN_GPT2) continue;
+    Training kept = on_device(config), again = on_device(config), least = on_device(config, true);
+    for (int step = 0; step < (kSmallOnly ? 1 : 2); ++step) {
+      const double sum = kept.accumulate(ragged(), step).sum;
+      EXPECT_EQ(again.accumulate(ragged(), step).sum, sum);
+      EXPECT_EQ(least.accumulate(ragged(), step).sum, sum);
+      const std::vector<double> gradients = noted(kept.all_gradients());
+      EXPECT_EQ(again.all_gradients(), gradients) << "family " << config.family;
+      EXPECT_EQ(least.all_gradients(), gradients) << "family " << config.family;
+      for (Training* t : {&kept, &again, &least}) t->apply();
+    }
+    EXPECT_EQ(again.all_weights(), kept.all_weights());
+    EXPECT_EQ(least.all_weights(), kept.all_weights());
+  }
+}
+
+TEST(GpuTraining, gradients_add_up_over_calls_and_state_can_be_written) {
+  if (kSmallOnly) return;
+  Training t = on_device(llama(0)), other = on_device(llama(0));
+  t.accumulate(ragged());
+  const std::vector<double> once = t.all_gradients();
+  t.accumulate(ragged());
+  const std::vector<double> mean = t.all_gradients();  // of twice the sum over twice the targets
+  EXPECT_LE(apart(mean, once), 1e-6);
+  t.apply();
+  EXPECT_EQ(t.all_gradients(), std::vector<double>(once.size()));
+  syn_error e = fresh_error();
+  for (int32_t i = 0; i < t.tensors(); ++i) {
+    other.set_weights(i, t.weights(i));
+    for (const int32_t state : {SYN_STATE_MOMENT1, SYN_STATE_MOMENT2}) {
+      const std::vector<double> x = t.state(state, i);
+      must(syn_trainer_write(other.trainer(), state, i, SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
+    }
+  }
+  must(syn_trainer_set_step(other.trainer(), 1, &e), e);
+  for (Training* each : {&t, &other}) {
+    each->accumulate(ragged());
+    each->apply();
+  }
+  EXPECT_EQ(other.all_weights(), t.all_weights());
+}
+
+TEST(GpuTraining, a_gradient_that_is_not_finite_changes_nothing) {
+  if (kSmallOnly) return;
+  Training t = on_device(llama(0));
+  t.accumulate(ragged());
+  t.apply();
+  std::vector<double> broken = t.weights(0);
+  const double kept = broken[0];
+  broken[0] = NAN;
+  t.set_weights(0, broken);
+  const std::vector<double> moments = t.state(SYN_STATE_MOMENT1, 1), weights = t.weights(1);
+  t.accumulate(ragged());
+  const syn_update update = t.apply();
+  EXPECT_EQ(update.skipped, 1);
+  EXPECT_EQ(update.step, 1);
+  EXPECT_FALSE(std::isfinite(update.grad_norm));
+  EXPECT_EQ(t.state(SYN_STATE_MOMENT1, 1), moments);
+  EXPECT_EQ(t.weights(1), weights);
+  broken[0] = kept;
+  t.set_weights(0, broken);
+  t.accumulate(ragged());
+  const syn_update healthy = t.apply();
+  EXPECT_EQ(healthy.skipped, 0);
+  EXPECT_EQ(healthy.step, 2);
+  for (const double w : t.all_weights()) ASSERT_TRUE(std::isfinite(w));
+}
+
+syn_status try_accumulate(const Training& t, const TrainingBatch& b, syn_error& e) {
+  syn_loss loss = {};
+  loss.size = sizeof loss;
+  e = fresh_error();
+  return syn_trainer_accumulate(t.trainer(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(), b.offsets.data(),
+                                b.segments(), 0, &loss, &e);
+}
+
+TEST(GpuTraining, bad_batches_are_refused_with_nothing_changed) {
+  if (kSmallOnly) return;
+  Training t = on_device(llama(0));
+  t.accumulate(ragged());
+  const std::vector<double> before = t.all_gradients();
+  TrainingBatch token = ragged(), target = ragged(), soft = ragged();
+  token.tokens[40] = kVocab;
+  target.targets[3] = kVocab;
+  soft.soft_row[2] = Training::kSoftRows;
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, token, e));
+  EXPECT_STREQ(e.message, "the token at position 40 is outside 0 to 60");
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, target, e));
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, soft, e));
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, TrainingBatch({kContext, 30}, kVocab, 0), e));  // longer than planned
+  EXPECT_EQ(t.all_gradients(), before);
+}
+
+TEST(GpuTraining, a_cancelled_call_leaves_no_half_gradient) {
+  if (kSmallOnly) return;
+  Training t = on_device(llama(0.2f)), fresh = on_device(llama(0.2f));
+  t.accumulate(ragged());
+  syn_trainer_cancel(t.trainer());
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_CANCELLED, try_accumulate(t, ragged(), e));
+  t.accumulate(ragged());
+  fresh.accumulate(ragged());
+  EXPECT_EQ(t.all_gradients(), fresh.all_gradients());
+}
+
+TEST(GpuTraining, memory_is_as_estimated_and_steps_allocate_none) {
+  if (kSmallOnly) return;
+  for (const auto& config : {gpt2(0.1f), llama(0)})
+    for (const int32_t recompute : {0, 1}) {
+      syn_trainer_params params = trainer_params(ragged().count(), ragged().segments());
+      params.precision = SYN_PRECISION_BF16;
+      params.recompute = recompute;
+      const DeviceHandle device = host_gpu_device();
+      const int64_t before = device_memory().bytes();
+      syn_memory memory = {};
+      memory.size = sizeof memory;
+      syn_error e = fresh_error();
+      must(syn_trainer_estimate(device.get(), &config, &params, &memory, &e), e);
+      EXPECT_EQ(device_memory().bytes(), before);
+      const ModelHandle model = make_model(device.get(), config);
+      EXPECT_EQ(device_memory().bytes() - before, memory.parameters);
+      const TrainerHandle trainer = make_trainer(model.get(), params);
+      EXPECT_EQ(device_memory().bytes() - before, memory.total);
+    }
+  Training t = on_device(gpt2(0.1f));
+  const int64_t calls = device_memory().calls;
+  t.accumulate(ragged());
+  t.apply();
+  t.score(ragged());
+  EXPECT_EQ(device_memory().calls, calls);
+}
+
+TEST(GpuTraining, what_a_gpu_does_not_train_is_refused_in_a_sentence) {
+  const DeviceHandle device = host_gpu_device();
+  const syn_model_config config = llama(0);
+  const ModelHandle model = make_model(device.get(), config);
+  syn_trainer_params params = trainer_params(8, 1);
+  syn_trainer* trainer = nullptr;
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_UNSUPPORTED, syn_trainer_create(model.get(), &params, &trainer, &e));
+  EXPECT_STREQ(e.message, "precision is 0 (fp32), a GPU trains in precision 1 (bf16)");
+  syn_memory memory = {};
+  memory.size = sizeof memory;
+  EXPECT_EQ(SYN_UNSUPPORTED, syn_trainer_estimate(device.get(), &config, &params, &memory, &e));
+  syn_model* wide = nullptr;
+  const syn_model_config too_wide = small_config(SYN_LLAMA, kVocab, 4104, 1, 1, 1, 64, 64, 8, true);
+  EXPECT_EQ(SYN_UNSUPPORTED, syn_model_create(device.get(), &too_wide, 1, &wide, &e));
+  EXPECT_STREQ(e.message, "width is 4104, a GPU takes networks up to width 4096");
+  params.precision = SYN_PRECISION_BF16;
+  const TrainerHandle made = make_trainer(model.get(), params);
+  EXPECT_EQ(SYN_UNSUPPORTED, syn_trainer_profile(made.get(), 1, &e));
+}
+
+}  // namespace
+}  // namespace syn::tests
