@@ -371,6 +371,7 @@ std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::
 }
 
 void Generator::estimate(const Device& device, const Shape& shape, const GeneratorSettings& s, syn_memory& out) {
+  refuse_gpu(device);
   device.backend == SYN_BACKEND_REF ? GeneratorOf<double>::estimate(device, shape, s, out)
                                     : GeneratorOf<float>::estimate(device, shape, s, out);
   out.total = out.parameters + out.gradients + out.moments + out.activations + out.workspace + out.kv_cache;

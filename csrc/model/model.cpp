@@ -36,7 +36,7 @@ void fill(const Tensor& t, int64_t index, uint64_t seed, Real* to) {
 }  // namespace
 
 std::shared_ptr<Model> Model::create(std::shared_ptr<Device> device, const Shape& shape, uint64_t seed) {
-  if (device->gpu) fail(SYN_UNSUPPORTED, "models on a GPU backend are not there yet");
+  refuse_gpu(*device);
   if (device->backend == SYN_BACKEND_REF) return std::make_shared<ModelOf<double>>(std::move(device), shape, seed);
   return std::make_shared<ModelOf<float>>(std::move(device), shape, seed);
 }
@@ -62,6 +62,10 @@ template <class Real>
 void ModelOf<Real>::write(int32_t index, int32_t dtype, const void* from, int64_t count) {
   copy_in(data_ + tensor_at(layout(), index, count).offset, dtype, from, count);
   changed();
+}
+
+void refuse_gpu(const Device& device) {
+  if (device.gpu) fail(SYN_UNSUPPORTED, "models on a GPU backend are not there yet");
 }
 
 const Tensor& tensor_at(const Layout& layout, int32_t index, int64_t count) {

@@ -56,6 +56,9 @@ class ModelOf final : public Model {
   Weights<Real> weights_;
 };
 
+// SYN_UNSUPPORTED for a device of a GPU backend, which has no models yet.
+void refuse_gpu(const Device&);
+
 // The tensor of an index, checked, and copies between an arena and a caller's array, divided by divisor on the way out.
 const Tensor& tensor_at(const Layout& layout, int32_t index, int64_t count);
 template <class Real>

@@ -81,6 +81,7 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
 
 syn_memory Trainer::estimate(const Device& device, const Shape& shape, const syn_trainer_params& params) {
   check(params);
+  refuse_gpu(device);
   return device.backend == SYN_BACKEND_REF ? estimate_for<double>(device, shape, params)
                                            : estimate_for<float>(device, shape, params);
 }

@@ -145,6 +145,13 @@ TEST(GpuOpen, models_are_not_there_yet) {
   syn_error e = fresh_error();
   EXPECT_EQ(syn_model_create(device.get(), &config, 1, &model, &e), SYN_UNSUPPORTED);
   EXPECT_STREQ(e.message, "models on a GPU backend are not there yet");
+  syn_memory memory = {};
+  memory.size = sizeof memory;
+  const syn_trainer_params params = trainer_params(16, 4);
+  EXPECT_EQ(syn_trainer_estimate(device.get(), &config, &params, &memory, &e), SYN_UNSUPPORTED) << e.message;
+  syn_generator_params draws;
+  syn_generator_params_init(&draws);
+  EXPECT_EQ(syn_generator_estimate(device.get(), &config, &draws, &memory, &e), SYN_UNSUPPORTED) << e.message;
 }
 
 // ---- the table of the emulation
