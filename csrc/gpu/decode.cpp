@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "math/radix.h"
+#include "core/status.h"
 #include "model/rope_table.h"
 
 namespace syn::gpu {

@@ -137,14 +137,21 @@ TEST(GpuOpen, neighbours_beside_a_gpu_are_found_on_the_host) {
   EXPECT_EQ(syn_bench(device.get(), SYN_BENCH_GEMM, 8, 8, 8, 0, 1, &seconds, &flop, &e), SYN_UNSUPPORTED);
 }
 
-TEST(GpuOpen, models_are_not_there_yet) {
+TEST(GpuOpen, a_model_lives_on_the_device_and_reads_as_on_the_cpu) {
   const PluginsIn folder(SYN_PLUGIN_FOLDER);
-  const DeviceHandle device = make_device(SYN_BACKEND_HOSTGPU);
   const syn_model_config config = small_config(SYN_GPT2, 31, 32, 1, 2, 2, 16, 64, 16, true);
-  syn_model* model = nullptr;
-  syn_error e = fresh_error();
-  EXPECT_EQ(syn_model_create(device.get(), &config, 1, &model, &e), SYN_UNSUPPORTED);
-  EXPECT_STREQ(e.message, "models on a GPU backend are not there yet");
+  std::vector<float> weights[2];
+  for (const int32_t backend : {SYN_BACKEND_CPU, SYN_BACKEND_HOSTGPU}) {
+    const DeviceHandle device = make_device(backend);
+    syn_model* made = nullptr;
+    syn_error e = fresh_error();
+    ASSERT_EQ(syn_model_create(device.get(), &config, 1, &made, &e), SYN_OK) << e.message;
+    const ModelHandle model(made);
+    auto& read = weights[backend == SYN_BACKEND_HOSTGPU];
+    read.resize(31 * 32);
+    ASSERT_EQ(syn_model_read(made, 0, SYN_F32, read.data(), 31 * 32, &e), SYN_OK) << e.message;
+  }
+  EXPECT_EQ(weights[0], weights[1]);
 }
 
 // ---- the table of the emulation
