@@ -60,7 +60,7 @@ struct Records {
       std::vector<float> z(static_cast<size_t>(vocab));
       random_logits(c, z);
       logits.insert(logits.end(), z.begin(), z.end());
-      for (size_t w = 0; w < words; ++w) seen.push_back(uint64_t{c.word()} << 32 & c.word());
+      for (size_t w = 0; w < words; ++w) seen.push_back(uint64_t{c.word()} << 32 | c.word());
       SampleDraw d{};
       d.patient = c.below(1 << 30);
       d.position = static_cast<uint32_t>(c.below(4000));
