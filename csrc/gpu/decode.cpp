@@ -8,8 +8,8 @@
 #include <cmath>
 #include <vector>
 
-#include "math/radix.h"
 #include "core/status.h"
+#include "math/radix.h"
 #include "model/rope_table.h"
 
 namespace syn::gpu {
