@@ -39,7 +39,8 @@ __device__ __forceinline__ void score_keys(const float* q, const Cache& c, float
     const bf16* const key = c.is_new(i) ? c.new_key : c.keys + (i - i % kKeyBlock) * c.head_dim + i % kKeyBlock;
     const int step = c.is_new(i) ? 1 : kKeyBlock;
     float s[G] = {};
-    for (int d = 0; d < c.head_dim; d += 4)  // whole quads
+#pragma unroll 1  // four numbers of a key at a time: more cost registers
+    for (int d = 0; d < c.head_dim; d += 4)
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
         const float k = bf16_number(key[(d + e) * step].bits);
