@@ -51,7 +51,7 @@ def execute(side, held, options):
     """Runs one side. Returns {"who", "label", "command", "objects", "peak_rss"}; raises Lacking where ours refuses a flag."""
     with tempfile.TemporaryDirectory() as tmp:
         places = dict(
-            bin=ROOT / "bin/synehrgy", peers=FOLDER, here=HERE, root=ROOT, threads=options.threads, tmp=tmp, held=held,
+            bin=ROOT / "bin/synehrgy", peers=FOLDER, here=HERE, root=ROOT, threads=options.threads, tmp=tmp,
             openblas=next(FOLDER.glob("lib/python*/site-packages/scipy_openblas32/lib/libscipy_openblas.so"), "openblas"),
         )
         command = [word.format(**places) for word in side.command]
