@@ -53,7 +53,7 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 	if err := generator.Submit(0, math.MaxInt32); err != nil { // more than will ever be begun
 		return err
 	}
-	if _, err := decodeSteps(ctx, generator, 1); err != nil { // allocates, and is not timed
+	if _, err := decodeSteps(ctx, generator, int64(o.length)); err != nil { // touches every page of the cache, and is not timed
 		return err
 	}
 	rounds, err := o.rounds(func() (int64, float64, error) {

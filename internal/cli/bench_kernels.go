@@ -12,7 +12,7 @@ import (
 // This file times single operations of the core.
 
 // benchGEMM times the products of a layer and of the head: 8,192 rows forward and towards the input, 256 and 64 rows as in
-// decoding.
+// decoding, which are repeated as many times more.
 func (a *app) benchGEMM(_ context.Context, env *run.Environment, o *benchOptions) error {
 	device, err := env.Device()
 	if err != nil {
@@ -20,13 +20,14 @@ func (a *app) benchGEMM(_ context.Context, env *run.Environment, o *benchOptions
 	}
 	w, v := int64(o.width), int64(o.vocab)
 	layer := [][2]int64{{3 * w, w}, {w, w}, {4 * w, w}, {w, 4 * w}, {v, w}} // outputs and inputs
-	for _, rows := range []int64{8192, 256, 64} {
+	const most = 8192
+	for _, rows := range []int64{most, 256, 64} {
 		shapes := layer
-		if rows == 8192 {
+		if rows == most {
 			shapes = append(slices.Clone(layer), [2]int64{w, 3 * w}, [2]int64{w, v}) // the others are among the forward ones
 		}
 		for _, s := range shapes {
-			seconds, flop, err := device.Bench(engine.GEMM, rows, s[0], s[1], 0, o.repeats)
+			seconds, flop, err := device.Bench(engine.GEMM, rows, s[0], s[1], 0, o.repeats*int(most/rows))
 			if err != nil {
 				return err
 			}

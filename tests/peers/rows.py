@@ -143,7 +143,7 @@ def against_ourselves(quick):
 
 def products(quick):
     shapes = ",".join(sorted({"x".join(map(str, s)) for some in PRODUCTS.values() for s in some}))
-    repeats = "1" if quick else "30"
+    repeats = "1" if quick else "8"
     rows = []
     for threads in ("1", "2"):
         bench = ["{peers}/gemm", threads, repeats, shapes]
