@@ -78,10 +78,9 @@ TEST(GpuTraining, fresh_weights_are_those_of_the_cpu) {
 
 TEST(GpuTraining, steps_follow_the_reference) {
   for (const auto& config : {gpt2(0), llama(0), gpt2(0.2f), llama(0.2f)}) {
-    if (kSmallOnly && config.dropout == 0) continue;
     SCOPED_TRACE("family " + std::to_string(config.family) + ", dropout " + std::to_string(config.dropout));
     Three three(config);
-    for (int step = 0; step < (kSmallOnly ? 1 : 3); ++step) {
+    for (int step = 0; step < 3; ++step) {
       three.compare_losses(ragged(), step);
       three.compare("gradients", [](Training& t) { return t.all_gradients(); });
       three.exact.apply();
@@ -93,7 +92,6 @@ TEST(GpuTraining, steps_follow_the_reference) {
 }
 
 TEST(GpuTraining, scores_and_logits_follow_the_reference) {
-  if (kSmallOnly) return;
   for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
     Three three(config);
     three.compare("scores", [](Training& t) { return t.score(ragged()); });
@@ -111,7 +109,6 @@ TEST(GpuTraining, scores_and_logits_follow_the_reference) {
 
 // More rows than a chunk of the loss has.
 TEST(GpuTraining, a_batch_of_two_chunks_follows_the_reference) {
-  if (kSmallOnly) return;
   const TrainingBatch batch(std::vector<int32_t>(13, kContext), kVocab, Training::kSoftRows);
   ASSERT_GT(batch.count(), kXentRows);
   Three three(small_config(SYN_LLAMA, kVocab, 64, 1, 1, 1, 64, 64, kContext, true), batch);
@@ -121,9 +118,8 @@ TEST(GpuTraining, a_batch_of_two_chunks_follows_the_reference) {
 
 TEST(GpuTraining, recompute_and_repetition_change_no_bit) {
   for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
-    if (kSmallOnly && config.family == SYN_GPT2) continue;
     Training kept = on_device(config), again = on_device(config), least = on_device(config, true);
-    for (int step = 0; step < (kSmallOnly ? 1 : 2); ++step) {
+    for (int step = 0; step < 2; ++step) {
       const double sum = kept.accumulate(ragged(), step).sum;
       EXPECT_EQ(again.accumulate(ragged(), step).sum, sum);
       EXPECT_EQ(least.accumulate(ragged(), step).sum, sum);
@@ -139,7 +135,6 @@ TEST(GpuTraining, recompute_and_repetition_change_no_bit) {
 
 // See BiasBackward in ops/linear.h: rounding would leave something, and AdamW would blow it up.
 TEST(GpuTraining, the_bias_of_k_has_no_gradient) {
-  if (kSmallOnly) return;
   Training t = on_device(gpt2(0));
   t.accumulate(ragged());
   int found = 0;
@@ -154,7 +149,6 @@ TEST(GpuTraining, the_bias_of_k_has_no_gradient) {
 }
 
 TEST(GpuTraining, gradients_add_up_over_calls_and_state_can_be_written) {
-  if (kSmallOnly) return;
   Training t = on_device(llama(0)), other = on_device(llama(0));
   t.accumulate(ragged());
   const std::vector<double> once = t.all_gradients();
@@ -180,7 +174,6 @@ TEST(GpuTraining, gradients_add_up_over_calls_and_state_can_be_written) {
 }
 
 TEST(GpuTraining, a_gradient_that_is_not_finite_changes_nothing) {
-  if (kSmallOnly) return;
   Training t = on_device(llama(0));
   t.accumulate(ragged());
   t.apply();
@@ -214,7 +207,6 @@ syn_status try_accumulate(const Training& t, const TrainingBatch& b, syn_error& 
 }
 
 TEST(GpuTraining, bad_batches_are_refused_with_nothing_changed) {
-  if (kSmallOnly) return;
   Training t = on_device(llama(0));
   t.accumulate(ragged());
   const std::vector<double> before = t.all_gradients();
@@ -232,7 +224,6 @@ TEST(GpuTraining, bad_batches_are_refused_with_nothing_changed) {
 }
 
 TEST(GpuTraining, a_cancelled_call_leaves_no_half_gradient) {
-  if (kSmallOnly) return;
   Training t = on_device(llama(0.2f)), fresh = on_device(llama(0.2f));
   t.accumulate(ragged());
   syn_trainer_cancel(t.trainer());
@@ -244,7 +235,6 @@ TEST(GpuTraining, a_cancelled_call_leaves_no_half_gradient) {
 }
 
 TEST(GpuTraining, memory_is_as_estimated_and_steps_allocate_none) {
-  if (kSmallOnly) return;
   for (const auto& config : {gpt2(0.1f), llama(0)})
     for (const int32_t recompute : {0, 1}) {
       syn_trainer_params params = trainer_params(ragged().count(), ragged().segments());
