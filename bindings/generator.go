@@ -32,7 +32,7 @@ func GeneratorParamsInit() GeneratorParams {
 	return GeneratorParams{
 		Slots: int32(p.slots), MaxTokens: int64(p.max_tokens), Seed: uint64(p.seed), Temperature: float32(p.temperature),
 		TopK: int32(p.top_k), TopP: float32(p.top_p), MinP: float32(p.min_p), Mask: p.mask != 0,
-		ReportMass: p.report_mass != 0, Precision: int32(p.precision),
+		ReportMass: p.report_mass != 0, Precision: int32(p.precision), Cache: int32(p.cache),
 	}
 }
 
@@ -42,7 +42,7 @@ func (g *GeneratorParams) c() C.syn_generator_params {
 	p.slots, p.max_tokens, p.seed = C.int32_t(g.Slots), C.int64_t(g.MaxTokens), C.uint64_t(g.Seed)
 	p.temperature, p.top_k = C.float(g.Temperature), C.int32_t(g.TopK)
 	p.top_p, p.min_p, p.mask, p.report_mass = C.float(g.TopP), C.float(g.MinP), flag(g.Mask), flag(g.ReportMass)
-	p.precision = C.int32_t(g.Precision)
+	p.precision, p.cache = C.int32_t(g.Precision), C.int32_t(g.Cache)
 	return p
 }
 

@@ -251,6 +251,8 @@ SYN_API void syn_grammar_destroy(syn_grammar*) SYN_NOEXCEPT;
 
 typedef struct syn_generator syn_generator;
 
+enum { SYN_CACHE_OWN = 0, SYN_CACHE_FP16 = 1 };
+
 typedef struct syn_generator_params {
   uint32_t size;
   int32_t slots;      /* records decoded together */
@@ -264,6 +266,8 @@ typedef struct syn_generator_params {
   int32_t report_mass; /* 1: every draw is measured; 0: those whose patient and position add up to a multiple of 16. Measuring
                           takes the logits of all tokens, a draw those of the legal ones; what is drawn is the same */
   int32_t precision;  /* SYN_PRECISION_FP32, or _INT8: linear layers on 8-bit integers, the rest as ever; other patients */
+  int32_t cache;      /* of keys and values: SYN_CACHE_OWN, the numbers of the backend, or _FP16: half the memory, and the time that
+                         it takes to read; other patients. A GPU backend has SYN_CACHE_OWN alone, which is bf16 there */
 } syn_generator_params;
 
 SYN_API void syn_generator_params_init(syn_generator_params*) SYN_NOEXCEPT;

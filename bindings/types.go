@@ -48,6 +48,12 @@ const (
 	INT8 int32 = 2
 )
 
+// What a generator's cache of keys and values holds.
+const (
+	CacheOwn  int32 = 0
+	CacheFP16 int32 = 1
+)
+
 // What TrainerRead and TrainerWrite copy.
 const (
 	StateMoment1  int32 = 0
@@ -155,6 +161,7 @@ type GeneratorParams struct {
 	Mask        bool
 	ReportMass  bool
 	Precision   int32
+	Cache       int32
 }
 
 // GeneratorStats is syn_generator_stats.

@@ -10,6 +10,7 @@
 // different lengths keep all of them busy.
 #include "cpu/decode.h"
 #include "cpu/simd.h"
+#include "ops/attention.h"
 
 namespace syn::cpu::SYN_CPU_NS {
 namespace {
@@ -19,14 +20,28 @@ constexpr int32_t kChains = 4;       // sums that need not wait for each other
 constexpr int kMostVectors = 12;     // sums that the registers hold
 constexpr int32_t kValueBlock = 64;  // values that are added for one query head before the next
 
+// A head in the numbers of the cache.
+template <class Element>
+void copy_head(const float* from, int32_t head_dim, Element* to) {
+  int32_t c = 0;
+  for (; c + kLanes <= head_dim; c += kLanes) store(to + c, load(from + c));
+  if constexpr (kLanes > 8) {
+    if (c < head_dim) store_part(to + c, first_lanes(head_dim - c), load_part(from + c, first_lanes(head_dim - c)));
+  }
+}
+
 // The new key and value into their block.
-void append(const float* k, const float* v, int32_t at, int32_t head_dim, float* keys, float* values) {
-  for (int32_t c = 0; c < head_dim; ++c) keys[c * kKeyBlock + at] = k[c];
-  for (int32_t c = 0; c < head_dim; ++c) values[at * head_dim + c] = v[c];
+template <class Element>
+void append(const float* k, const float* v, int32_t at, int32_t head_dim, Element* keys, Element* values) {
+  Element row[kMaxHeadDim];
+  copy_head(k, head_dim, row);
+  for (int32_t c = 0; c < head_dim; ++c) keys[c * kKeyBlock + at] = row[c];
+  copy_head(v, head_dim, values + at * head_dim);
 }
 
 // Scores of one block of keys [head_dim][kKeyBlock] for one query.
-void score_block(const float* q, const float* keys, int32_t head_dim, float scale, float* score) {
+template <class Element>
+void score_block(const float* q, const Element* keys, int32_t head_dim, float scale, float* score) {
   Vec sum[kChains][kVectors];
   for (int32_t j = 0; j < kChains; ++j)
     for (int32_t i = 0; i < kVectors; ++i) sum[j][i] = zero();
@@ -59,8 +74,8 @@ void softmax(float* score, int32_t count) {
 }
 
 // out[0 .. N kLanes) += sum over t of w[t] values[t][0 .. N kLanes).
-template <int N>
-void add_columns(const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+template <int N, class Element>
+void add_columns(const float* w, const Element* values, int32_t count, int32_t head_dim, float* out) {
   Vec sum[N];
   for (int i = 0; i < N; ++i) sum[i] = load(out + i * kLanes);
   for (int32_t t = 0; t < count; ++t) {
@@ -71,7 +86,8 @@ void add_columns(const float* w, const float* values, int32_t count, int32_t hea
 }
 
 // The same for the columns that do not fill a register.
-void add_rest(const float* w, const float* values, int32_t count, int32_t head_dim, int32_t columns, float* out) {
+template <class Element>
+void add_rest(const float* w, const Element* values, int32_t count, int32_t head_dim, int32_t columns, float* out) {
   const Mask inside = first_lanes(columns);
   Vec sum = load_part(out, inside);
   for (int32_t t = 0; t < count; ++t) sum = fma(all(w[t]), load_part(values + t * head_dim, inside), sum);
@@ -79,8 +95,8 @@ void add_rest(const float* w, const float* values, int32_t count, int32_t head_d
 }
 
 // N registers where that many are left, else fewer.
-template <int N>
-void add_at_most(int32_t vectors, const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+template <int N, class Element>
+void add_at_most(int32_t vectors, const float* w, const Element* values, int32_t count, int32_t head_dim, float* out) {
   if constexpr (N > 1) {
     if (vectors < N) return add_at_most<N - 1>(vectors, w, values, count, head_dim, out);
   }
@@ -88,22 +104,26 @@ void add_at_most(int32_t vectors, const float* w, const float* values, int32_t c
 }
 
 // Whole rows at a time, as they lie in memory, unless they need more than kMostVectors registers.
-void add_block(const float* w, const float* values, int32_t count, int32_t head_dim, float* out) {
+template <class Element>
+void add_block(const float* w, const Element* values, int32_t count, int32_t head_dim, float* out) {
   const int32_t vectors = head_dim / kLanes, passes = (vectors + kMostVectors - 1) / kMostVectors;
   for (int32_t pass = 0, v = 0, n; pass < passes; ++pass, v += n) {
     n = (vectors - v) / (passes - pass);
     add_at_most<kMostVectors>(n, w, values + v * kLanes, count, head_dim, out + v * kLanes);
   }
   const int32_t c = vectors * kLanes;
-  if (c < head_dim) add_rest(w, values + c, count, head_dim, head_dim - c, out + c);
+  if constexpr (kLanes > 8) {
+    if (c < head_dim) add_rest(w, values + c, count, head_dim, head_dim - c, out + c);
+  }
 }
 
 // The query heads of one key/value head; q and out are [group, head_dim], score [group, positions].
-void attend(const AttentionDecode<float>& a, const float* q, const float* keys, const float* values, int32_t count, float* score,
-            float* out) {
+template <class Element>
+void attend(const AttentionDecode<float, Element>& a, const float* q, const Element* keys, const Element* values, int32_t count,
+            float* score, float* out) {
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
   for (int32_t t = 0; t < count; t += kKeyBlock) {
-    const float* const block = keys + a.at(t);
+    const Element* const block = keys + a.at(t);
     for (int32_t g = 0; g < group; ++g) score_block(q + g * dim, block, dim, a.scale, score + g * a.positions + t);
   }
   for (int32_t g = 0; g < group; ++g) {
@@ -113,21 +133,20 @@ void attend(const AttentionDecode<float>& a, const float* q, const float* keys, 
   for (int32_t t = 0, rows; t < count; t += rows) {
     const int32_t left = a.page - t % a.page < count - t ? a.page - t % a.page : count - t;
     rows = left < kValueBlock ? left : kValueBlock;
-    const float* const block = values + a.at(t);
+    const Element* const block = values + a.at(t);
     for (int32_t g = 0; g < group; ++g) add_block(score + g * a.positions + t, block, rows, dim, out + g * dim);
   }
 }
 
-}  // namespace
-
-void attention_decode(Exec& exec, const AttentionDecode<float>& a) {
+template <class Element>
+void decode(Exec& exec, const AttentionDecode<float, Element>& a) {
   const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
   const int64_t width = int64_t{a.heads + 2 * a.kv_heads} * dim;
   exec.pool.each(int64_t{a.rows} * a.kv_heads, [&](int64_t task, int thread) {
     const int64_t r = task / a.kv_heads, h = task % a.kv_heads;
     const float* const q = a.qkv + r * width;
     const float* const k = q + (a.heads + h) * dim;
-    float *const keys = a.keys_of(a.slot[r], h), *const values = a.values_of(a.slot[r], h);
+    Element *const keys = a.keys_of(a.slot[r], h), *const values = a.values_of(a.slot[r], h);
     const int32_t lane = a.position[r] % kKeyBlock;
     const int64_t last = a.at(a.position[r] - lane);
     append(k, k + int64_t{a.kv_heads} * dim, lane, dim, keys + last, values + last);
@@ -135,5 +154,10 @@ void attention_decode(Exec& exec, const AttentionDecode<float>& a) {
            a.out + (r * a.heads + h * group) * dim);
   });
 }
+
+}  // namespace
+
+void attention_decode(Exec& exec, const AttentionDecode<float>& a) { decode(exec, a); }
+void attention_decode_half(Exec& exec, const AttentionDecode<float, half>& a) { decode(exec, a); }
 
 }  // namespace syn::cpu::SYN_CPU_NS

@@ -11,6 +11,7 @@
 namespace syn::cpu::SYN_CPU_NS {
 
 void attention_decode(Exec&, const AttentionDecode<float>&);
+void attention_decode_half(Exec&, const AttentionDecode<float, half>&);
 void sample(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
 int64_t head_sample_workspace(int32_t vocab, int threads);
 void head_sample(Exec&, const HeadSample<float>&);

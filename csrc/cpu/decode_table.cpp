@@ -6,7 +6,7 @@ namespace syn::cpu::SYN_CPU_NS {
 
 const DecodeOps<float>& decode_table() {
   static constexpr DecodeOps<float> table = {attention_decode,      sample,     nearest_workspace, nearest,
-                                             head_sample_workspace, head_sample};
+                                             head_sample_workspace, head_sample, attention_decode_half};
   return table;
 }
 

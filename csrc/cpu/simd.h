@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cpu/isa.h"
+#include "math/half.h"
 
 #define SYN_SIMD static inline __attribute__((always_inline))
 
@@ -30,10 +31,15 @@ SYN_SIMD Vec min(Vec a, Vec b) { return _mm512_min_ps(a, b); }
 SYN_SIMD Vec root(Vec a) { return _mm512_sqrt_ps(a); }
 SYN_SIMD Vec nearest(Vec a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 SYN_SIMD Vec power_of_two(Vec n, Vec x) { return _mm512_scalef_ps(x, n); }  // x 2^n
+SYN_SIMD __m256i narrowed(Vec a) { return _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }  // to halves
 using Mask = __mmask16;
 SYN_SIMD Mask first_lanes(int n) { return static_cast<Mask>(n >= kLanes ? 0xFFFF : (1u << n) - 1); }
 SYN_SIMD Vec load_part(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
 SYN_SIMD void store_part(float* p, Mask m, Vec a) { _mm512_mask_storeu_ps(p, m, a); }
+SYN_SIMD Vec load(const half* p) { return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+SYN_SIMD Vec load_part(const half* p, Mask m) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p)); }
+SYN_SIMD void store_narrowed(half* p, __m256i a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+SYN_SIMD void store_narrowed_part(half* p, Mask m, __m256i a) { _mm256_mask_storeu_epi16(p, m, a); }
 SYN_SIMD Vec choose(Mask m, Vec yes, Vec no) { return _mm512_mask_blend_ps(m, no, yes); }
 SYN_SIMD Mask at_least(IntVec words, uint32_t threshold) {  // of 32 bits each
   return _mm512_cmpge_epu32_mask(words, _mm512_set1_epi32(static_cast<int>(threshold)));
@@ -75,6 +81,9 @@ SYN_SIMD Vec power_of_two(Vec n, Vec x) {  // x 2^n in two halves, as 2^128 alon
   const Vec b = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
   return _mm256_mul_ps(_mm256_mul_ps(x, a), b);
 }
+SYN_SIMD __m128i narrowed(Vec a) { return _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }  // to halves
+SYN_SIMD Vec load(const half* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+SYN_SIMD void store_narrowed(half* p, __m128i a) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), a); }
 using Mask = __m256i;
 SYN_SIMD Mask first_lanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
 SYN_SIMD Vec load_part(const float* p, Mask m) { return _mm256_maskload_ps(p, m); }
@@ -108,6 +117,13 @@ SYN_SIMD void store(float* p, Whole, Vec a) { store(p, a); }
 SYN_SIMD void store(float* p, Mask m, Vec a) { store_part(p, m, a); }
 SYN_SIMD Vec keep(Whole, Vec a, Vec) { return a; }  // fill in the lanes beyond the end
 SYN_SIMD Vec keep(Mask m, Vec a, Vec fill) { return choose(m, a, fill); }
+
+// The bits of to_half (math/half.h).
+SYN_SIMD Vec within_halves(Vec a) { return choose(unordered(a), a, min(max(a, all(-65504.0f)), all(65504.0f))); }
+SYN_SIMD void store(half* p, Vec a) { store_narrowed(p, narrowed(within_halves(a))); }
+#if defined(__AVX512F__)  // with 8 lanes a head, a multiple of 8, has no part of a register
+SYN_SIMD void store_part(half* p, Mask m, Vec a) { store_narrowed_part(p, m, narrowed(within_halves(a))); }
+#endif
 
 // Sum and maximum of the lanes, in one fixed order: halves, quarters, ….
 SYN_SIMD float sum_lanes(Vec a) {

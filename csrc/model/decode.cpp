@@ -33,11 +33,12 @@ typename Decoder<Real>::Buffers Decoder<Real>::lay_out(const Device& device, con
 }
 
 template <class Real>
-Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision)
+Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision, CacheNumbers cached)
     : model_(std::move(model)),
       ops_(model_->device()->template ops<Real>()),
       decode_(decode_ops<Real>(*model_->device())),
-      cache_(model_->shape(), slots) {
+      cached_(cached),
+      cache_(model_->shape(), slots, cached_size(cached)) {
   const Shape& s = model_->shape();
   const Device& device = *model_->device();
   lay_out(device, s, slots, activations_);
@@ -50,7 +51,8 @@ Decoder<Real>::Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Prec
 }
 
 template <class Real>
-void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots, Precision precision, syn_memory& out) {
+void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots, Precision precision, CacheNumbers cached,
+                             syn_memory& out) {
   Arena activations("activations of decoding"), panels("packed weights");
   lay_out(device, s, slots, activations);
   Weights<Real> none = {};
@@ -58,7 +60,7 @@ void Decoder<Real>::estimate(const Device& device, const Shape& s, int32_t slots
   matrices_of(s, none, device.template ops<Real>(), false, panels, precision);
   out.activations += activations.bytes();
   out.workspace += panels.bytes();
-  out.kv_cache += KvCache<Real>::bytes(s, slots);
+  out.kv_cache += KvStrides::bytes(s, slots, cached_size(cached));
 }
 
 template <class Real>
@@ -79,18 +81,14 @@ void Decoder<Real>::norm(Exec& exec, const Real* branch, const Real* weight, con
 }
 
 template <class Real>
-void Decoder<Real>::attention(Exec& exec, const DecodeRows& rows, int32_t layer) {
+template <class Element>
+AttentionDecode<Real, Element> Decoder<Real>::attention_over_cache(const DecodeRows& rows, int32_t layer) const {
   const Shape& s = model_->shape();
-  const auto& w = model_->weights().layers[static_cast<size_t>(layer)];
-  const auto& m = matrices_.layers[static_cast<size_t>(layer)];
-  ops_.linear_forward(exec, {b_.y, m.qkv, w.qkv_bias, b_.qkv, nullptr, rows.rows});
-  if (!s.gpt2)
-    ops_.rope(exec, {b_.qkv, s.qkv_width(), rows.position, b_.rope, rows.rows, s.heads + s.kv_heads, s.head_dim, false});
-  AttentionDecode<Real> a;
+  AttentionDecode<Real, Element> a;
   a.qkv = b_.qkv;
   a.slot = rows.slot;
   a.position = rows.position;
-  a.cache = cache_.of_layer(layer);
+  a.cache = cache_.template of_layer<Element>(layer);
   a.slot_stride = cache_.slot_stride();
   a.page_stride = cache_.page_stride();
   a.positions = cached_positions(s.context);
@@ -102,7 +100,22 @@ void Decoder<Real>::attention(Exec& exec, const DecodeRows& rows, int32_t layer)
   a.scale = static_cast<Real>(1 / std::sqrt(static_cast<double>(s.head_dim)));
   a.out = b_.attended;
   a.scores = b_.scores;
-  decode_.attention_decode(exec, a);
+  return a;
+}
+
+template <class Real>
+void Decoder<Real>::attention(Exec& exec, const DecodeRows& rows, int32_t layer) {
+  const Shape& s = model_->shape();
+  const auto& w = model_->weights().layers[static_cast<size_t>(layer)];
+  const auto& m = matrices_.layers[static_cast<size_t>(layer)];
+  ops_.linear_forward(exec, {b_.y, m.qkv, w.qkv_bias, b_.qkv, nullptr, rows.rows});
+  if (!s.gpt2)
+    ops_.rope(exec, {b_.qkv, s.qkv_width(), rows.position, b_.rope, rows.rows, s.heads + s.kv_heads, s.head_dim, false});
+  if (cached_ == CacheNumbers::kHalf) {
+    decode_.attention_decode_half(exec, attention_over_cache<half>(rows, layer));
+  } else {
+    decode_.attention_decode(exec, attention_over_cache<Real>(rows, layer));
+  }
   ops_.linear_forward(exec, {b_.attended, m.proj, w.proj_bias, b_.branch, nullptr, rows.rows});
 }
 

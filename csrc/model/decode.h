@@ -17,10 +17,11 @@ namespace syn {
 template <class Real>
 class Decoder {
  public:
-  Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision = Precision::kFp32);
+  Decoder(std::shared_ptr<ModelOf<Real>> model, int32_t slots, Precision precision = Precision::kFp32,
+          CacheNumbers cached = CacheNumbers::kOwn);
 
   // Adds the bytes of its regions.
-  static void estimate(const Device&, const Shape&, int32_t slots, Precision precision, syn_memory& out);
+  static void estimate(const Device&, const Shape&, int32_t slots, Precision precision, CacheNumbers cached, syn_memory& out);
 
   // Packs the weights again when they have changed since the last call.
   void refresh(Exec& exec);
@@ -39,8 +40,10 @@ class Decoder {
     std::byte* head;  // workspace of the draws
   };
   static Buffers lay_out(const Device&, const Shape&, int32_t slots, Arena& arena);
-  static int64_t panels(const Device&, const Shape&);
+  static int64_t cached_size(CacheNumbers cached) { return cached == CacheNumbers::kHalf ? sizeof(half) : sizeof(Real); }  // bytes
 
+  template <class Element>
+  AttentionDecode<Real, Element> attention_over_cache(const DecodeRows& rows, int32_t layer) const;
   void attention(Exec& exec, const DecodeRows& rows, int32_t layer);
   void feed_forward(Exec& exec, int32_t rows, int32_t layer);
   void norm(Exec& exec, const Real* branch, const Real* weight, const Real* bias, int32_t rows);
@@ -50,7 +53,8 @@ class Decoder {
   const DecodeOps<Real>& decode_;
   Arena panels_{"packed weights"};
   Arena activations_{"activations of decoding"};
-  KvCache<Real> cache_;
+  const CacheNumbers cached_;
+  KvCache cache_;
   Matrices<Real> matrices_;
   Buffers b_;
   uint64_t packed_version_ = 0;

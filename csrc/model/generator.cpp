@@ -53,10 +53,13 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
   require(p.report_mass == 0 || p.report_mass == 1, "report_mass is %d, expected 0 or 1", p.report_mass);
   require(p.precision == SYN_PRECISION_FP32 || p.precision == SYN_PRECISION_INT8,
           "precision is %d, generation knows %d (fp32) and %d (int8)", p.precision, SYN_PRECISION_FP32, SYN_PRECISION_INT8);
+  require(p.cache == SYN_CACHE_OWN || p.cache == SYN_CACHE_FP16, "cache is %d, expected %d (the backend's own numbers) or %d (fp16)",
+          p.cache, SYN_CACHE_OWN, SYN_CACHE_FP16);
   return {p.slots,
           p.max_tokens,
           p.report_mass != 0,
           static_cast<Precision>(p.precision),
+          static_cast<CacheNumbers>(p.cache),
           {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
 }
 

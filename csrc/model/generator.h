@@ -9,6 +9,7 @@
 
 #include "model/grammar.h"
 #include "model/model.h"
+#include "ops/attention_decode.h"
 #include "ops/precision.h"
 #include "ops/sample.h"
 
@@ -23,6 +24,7 @@ struct GeneratorSettings {
   int64_t max_tokens;
   bool report_mass;     // every draw is measured, not one in kMeasureEvery
   Precision precision;  // of the linear layers: kFp32 or kInt8
+  CacheNumbers cached;
   SampleSettings sample;
 };
 

@@ -25,22 +25,23 @@ struct KvStrides {
   }
 };
 
-template <class Real>
+// Its elements are all of one size: the numbers of a backend, or halves.
 class KvCache {
  public:
-  KvCache(const Shape& s, int64_t slots) : strides_(s), pages_("key/value cache", bytes(s, slots)) {}
-
-  static int64_t bytes(const Shape& s, int64_t slots) {
-    return KvStrides::bytes(s, slots, static_cast<int64_t>(sizeof(Real)));
-  }
+  KvCache(const Shape& s, int64_t slots, int64_t size)
+      : strides_(s), size_(size), pages_("key/value cache", KvStrides::bytes(s, slots, size)) {}
 
   // A layer in the first page of slot 0.
-  Real* of_layer(int32_t i) const { return pages_.template at<Real>(0) + i * strides_.layer; }
+  template <class Element>
+  Element* of_layer(int32_t i) const {
+    return pages_.template at<Element>(i * strides_.layer * size_);
+  }
   int64_t page_stride() const { return strides_.page; }
   int64_t slot_stride() const { return strides_.slot; }
 
  private:
   KvStrides strides_;
+  int64_t size_;  // bytes of an element
   Pages pages_;
 };
 

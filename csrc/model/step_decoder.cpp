@@ -18,7 +18,7 @@ class HostDecoder final : public StepDecoder {
       : grammar_(grammar),
         settings_(settings.sample),
         sample_(decode_ops<Real>(*model->device()).sample),
-        decoder_(std::move(model), settings.slots, settings.precision) {
+        decoder_(std::move(model), settings.slots, settings.precision, settings.cached) {
     lay_out(grammar_.vocab, arena_);
     arena_.reserve();
     b_ = lay_out(grammar_.vocab, arena_);
@@ -29,7 +29,7 @@ class HostDecoder final : public StepDecoder {
     Arena weights("weights"), arena("draws without the model");
     weights.take<Real>(layout_of(s).count);
     lay_out(s.vocab, arena);
-    Decoder<Real>::estimate(device, s, settings.slots, settings.precision, out);
+    Decoder<Real>::estimate(device, s, settings.slots, settings.precision, settings.cached, out);
     out.parameters += weights.bytes();
     out.workspace += arena.bytes();
   }
@@ -99,6 +99,8 @@ void check_settings_on_gpu(const GeneratorSettings& s) {
   require(s.precision == Precision::kFp32,
           "precision is %d (int8), a GPU backend generates in bf16 and knows no other: leave it at %d", SYN_PRECISION_INT8,
           SYN_PRECISION_FP32);
+  require(s.cached == CacheNumbers::kOwn, "cache is %d (fp16), a GPU backend caches bf16 and nothing else: leave it at %d",
+          SYN_CACHE_FP16, SYN_CACHE_OWN);
 }
 
 }  // namespace

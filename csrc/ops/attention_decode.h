@@ -6,14 +6,22 @@
 // front, and a head still reads long stretches: pages of 16 read a tenth slower at 256 positions. In a page, for one layer:
 //   keys    [kv_heads][page / kKeyBlock][head_dim][kKeyBlock]   transposed in blocks: neighbours are lanes of one register
 //   values  [kv_heads][page][head_dim]
+// The cache holds the backend's own numbers, or halves: keys and values are rounded when they are appended (math/half.h), the
+// new ones too before they are read, and everything else is as ever.
 // Determinism: a row is computed by one thread in a fixed order; its bits depend on its own cache alone, not on slots, threads or
-// the other rows. Memory traffic per row: the cache of its record once, 2 (p + 1) kv_heads head_dim elements.
+// the other rows. Memory traffic per row: the cache of its record once, 2 (p + 1) kv_heads head_dim elements,
+// which is what bounds this op: halves take half the time of 32 bits.
 #ifndef SYN_OPS_ATTENTION_DECODE_H
 #define SYN_OPS_ATTENTION_DECODE_H
 
 #include <cstdint>
 
+#include "math/half.h"
+
 namespace syn {
+
+// What a cache holds: the backend's own numbers, or halves.
+enum class CacheNumbers : int32_t { kOwn = 0, kHalf = 1 };
 
 constexpr int32_t kKeyBlock = 16;
 
@@ -27,12 +35,12 @@ inline int32_t cache_page(int32_t context) {
 }
 inline int64_t cached_positions(int32_t context) { return int64_t{cache_pages(context)} * cache_page(context); }
 
-template <class Real>
+template <class Real, class Element = Real>  // Real or half
 struct AttentionDecode {
   const Real* qkv;          // [rows, (heads + 2 kv_heads) head_dim]: q of every head, then k, then v, already rotated
   const int32_t* slot;      // [rows] all different
   const int32_t* position;  // [rows] of the new token, which is the number of tokens in the cache
-  Real* cache;              // of this layer in the first page of slot 0
+  Element* cache;           // of this layer in the first page of slot 0
   int64_t slot_stride;      // elements from one slot to the next
   int64_t page_stride;      // elements from one page to the next
   int64_t positions;        // cached_positions(context)
@@ -43,8 +51,8 @@ struct AttentionDecode {
   Real* scores;  // [threads, heads / kv_heads, positions] workspace
 
   // Keys and values of a key/value head in the first page of a slot.
-  Real* keys_of(int64_t in_slot, int64_t head) const { return cache + in_slot * slot_stride + head * page * head_dim; }
-  Real* values_of(int64_t in_slot, int64_t head) const { return keys_of(in_slot, kv_heads + head); }
+  Element* keys_of(int64_t in_slot, int64_t head) const { return cache + in_slot * slot_stride + head * page * head_dim; }
+  Element* values_of(int64_t in_slot, int64_t head) const { return keys_of(in_slot, kv_heads + head); }
   // Where the position t, in keys the block that it begins, lies from there.
   int64_t at(int64_t t) const { return t / page * page_stride + t % page * head_dim; }
 };

@@ -20,6 +20,7 @@ struct DecodeOps {
   void (*nearest)(Exec&, const NearestArgs&);
   int64_t (*head_sample_workspace)(int32_t vocab, int threads);  // bytes
   void (*head_sample)(Exec&, const HeadSample<Real>&);
+  void (*attention_decode_half)(Exec&, const AttentionDecode<Real, half>&);
 };
 
 // The table of a device's host backend (core/device.h): double on the reference backend, float on the CPU; SYN_INTERNAL for the

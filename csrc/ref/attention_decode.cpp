@@ -8,19 +8,27 @@
 namespace syn::ref {
 namespace {
 
-// One key/value head of one slot: element c at position t.
-struct Head {
-  const AttentionDecode<double>& a;
-  double *keys, *values;
+double widened(double x) { return x; }
+double widened(half x) { return from_half(x); }
+void put(double& to, double x) { to = x; }
+void put(half& to, double x) { to = to_half(x); }
 
-  double& key(int64_t t, int32_t c) const { return keys[a.at(t - t % kKeyBlock) + c * kKeyBlock + t % kKeyBlock]; }
-  double& value(int64_t t, int32_t c) const { return values[a.at(t) + c]; }
+// One key/value head of one slot: element c at position t.
+template <class Element>
+struct Head {
+  const AttentionDecode<double, Element>& a;
+  Element *keys, *values;
+
+  Element& key(int64_t t, int32_t c) const { return keys[a.at(t - t % kKeyBlock) + c * kKeyBlock + t % kKeyBlock]; }
+  Element& value(int64_t t, int32_t c) const { return values[a.at(t) + c]; }
 };
 
-void attend(const AttentionDecode<double>& a, const double* q, const Head& head, int64_t p, double* score, double* out) {
+template <class Element>
+void attend(const Head<Element>& head, const double* q, int64_t p, double* score, double* out) {
+  const auto& a = head.a;
   for (int64_t t = 0; t <= p; ++t) {
     double dot = 0;
-    for (int32_t c = 0; c < a.head_dim; ++c) dot += q[c] * head.key(t, c);
+    for (int32_t c = 0; c < a.head_dim; ++c) dot += q[c] * widened(head.key(t, c));
     score[t] = dot * a.scale;
   }
   const double max = *std::max_element(score, score + p + 1);
@@ -28,14 +36,13 @@ void attend(const AttentionDecode<double>& a, const double* q, const Head& head,
   for (int64_t t = 0; t <= p; ++t) sum += score[t] = std::exp(score[t] - max);
   for (int32_t c = 0; c < a.head_dim; ++c) {
     double o = 0;
-    for (int64_t t = 0; t <= p; ++t) o += score[t] * head.value(t, c);
+    for (int64_t t = 0; t <= p; ++t) o += score[t] * widened(head.value(t, c));
     out[c] = o / sum;
   }
 }
 
-}  // namespace
-
-void attention_decode(Exec& exec, const AttentionDecode<double>& a) {
+template <class Element>
+void decode(Exec& exec, const AttentionDecode<double, Element>& a) {
   const int32_t group = a.heads / a.kv_heads;
   const int64_t width = static_cast<int64_t>(a.heads + 2 * a.kv_heads) * a.head_dim;
   exec.pool.each(a.rows, [&](int64_t r, int thread) {
@@ -44,15 +51,20 @@ void attention_decode(Exec& exec, const AttentionDecode<double>& a) {
     const double* const v = k + static_cast<int64_t>(a.kv_heads) * a.head_dim;
     double* const score = a.scores + static_cast<int64_t>(thread) * group * a.positions;
     for (int32_t h = 0; h < a.heads; ++h) {
-      const Head head{a, a.keys_of(a.slot[r], h / group), a.values_of(a.slot[r], h / group)};
+      const Head<Element> head{a, a.keys_of(a.slot[r], h / group), a.values_of(a.slot[r], h / group)};
       const int64_t at = static_cast<int64_t>(h / group) * a.head_dim, own = static_cast<int64_t>(h) * a.head_dim;
       for (int32_t c = 0; c < a.head_dim; ++c) {
-        head.key(a.position[r], c) = k[at + c];
-        head.value(a.position[r], c) = v[at + c];
+        put(head.key(a.position[r], c), k[at + c]);
+        put(head.value(a.position[r], c), v[at + c]);
       }
-      attend(a, q + own, head, a.position[r], score, a.out + r * a.heads * a.head_dim + own);
+      attend(head, q + own, a.position[r], score, a.out + r * a.heads * a.head_dim + own);
     }
   });
 }
+
+}  // namespace
+
+void attention_decode(Exec& exec, const AttentionDecode<double>& a) { decode(exec, a); }
+void attention_decode_half(Exec& exec, const AttentionDecode<double, half>& a) { decode(exec, a); }
 
 }  // namespace syn::ref

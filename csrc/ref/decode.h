@@ -10,6 +10,7 @@
 namespace syn::ref {
 
 void attention_decode(Exec&, const AttentionDecode<double>&);
+void attention_decode_half(Exec&, const AttentionDecode<double, half>&);
 void sample(const GrammarTables&, const SampleSettings&, const float* logits, SampleDraw&, void* scratch);
 int64_t head_sample_workspace(int32_t vocab, int threads);
 void head_sample(Exec&, const HeadSample<double>&);

@@ -6,7 +6,7 @@ namespace syn::ref {
 
 const DecodeOps<double>& decode_table() {
   static constexpr DecodeOps<double> table = {attention_decode,      sample,     nearest_workspace, nearest,
-                                              head_sample_workspace, head_sample};
+                                              head_sample_workspace, head_sample, attention_decode_half};
   return table;
 }
 

@@ -107,27 +107,66 @@ void expect_full_forward(double tolerance) {
 TEST(Decode, logits_are_those_of_the_full_forward_pass_in_ref) { expect_full_forward<double>(1e-9); }
 TEST(Decode, logits_are_those_of_the_full_forward_pass_in_cpu) { expect_full_forward<float>(2e-5); }
 
-// What 8 bits cost: logits of the int8 network near those of the full forward pass, on each backend within the same bounds.
-template <class Real>
-void expect_near_full_forward_in_int8() {
-  const Shape shape = shape_for(kShapes[1]);
-  const auto model = model_for<Real>(shape, 2);
-  Decoder<Real> decoder(model, 1, Precision::kInt8);
-  Chance c(12);
-  const auto sequence = random_tokens(c, 40, shape.vocab);
-  const std::vector<Real> want = full_forward(*model, sequence), got = decode_all(model, decoder, {sequence}, {0})[0];
+// The root of the mean square of got - want, as a part of that of want.
+template <class Real, class Other>
+double distance(const std::vector<Real>& want, const std::vector<Other>& got) {
   double error = 0, size = 0;
   for (size_t j = 0; j < want.size(); ++j) {
     const double difference = static_cast<double>(want[j]) - static_cast<double>(got[j]);
     error += difference * difference;
     size += static_cast<double>(want[j]) * static_cast<double>(want[j]);
   }
-  EXPECT_LT(std::sqrt(error / size), 0.05);
-  EXPECT_GT(std::sqrt(error / size), 1e-4) << "int8 must have reached the products";
+  return std::sqrt(error / size);
 }
 
-TEST(Decode, int8_is_near_the_full_forward_pass_in_ref) { expect_near_full_forward_in_int8<double>(); }
-TEST(Decode, int8_is_near_the_full_forward_pass_in_cpu) { expect_near_full_forward_in_int8<float>(); }
+// What fewer bits cost: the distance of their logits from those of the full forward pass.
+template <class Real>
+double distance_from_full_forward(const DecodeShape& d, Precision precision, CacheNumbers cached) {
+  const Shape shape = shape_for(d);
+  const auto model = model_for<Real>(shape, 2);
+  Decoder<Real> decoder(model, 1, precision, cached);
+  Chance c(12);
+  const auto sequence = random_tokens(c, std::min(d.context, 40), shape.vocab);
+  return distance(full_forward(*model, sequence), decode_all(model, decoder, {sequence}, {0})[0]);
+}
+
+template <class Real>
+void expect_int8_near_full_forward() {
+  const double far = distance_from_full_forward<Real>(kShapes[1], Precision::kInt8, CacheNumbers::kOwn);
+  EXPECT_LT(far, 0.05);
+  EXPECT_GT(far, 1e-4) << "int8 must have reached the products";
+}
+
+TEST(Decode, int8_is_near_the_full_forward_pass_in_ref) { expect_int8_near_full_forward<double>(); }
+TEST(Decode, int8_is_near_the_full_forward_pass_in_cpu) { expect_int8_near_full_forward<float>(); }
+
+// A half is rounded by at most 2^-11 of it, here twice, for keys and for values.
+template <class Real>
+void expect_halves_near_full_forward() {
+  for (const DecodeShape& d : kShapes) {
+    const double far = distance_from_full_forward<Real>(d, Precision::kFp32, CacheNumbers::kHalf);
+    EXPECT_LT(far, 1.0 / 1024) << d.name;
+    EXPECT_GT(far, 1e-5) << d.name << ": halves must have reached the cache";
+  }
+}
+
+TEST(Decode, halves_in_the_cache_are_near_the_full_forward_pass_in_ref) { expect_halves_near_full_forward<double>(); }
+TEST(Decode, halves_in_the_cache_are_near_the_full_forward_pass_in_cpu) { expect_halves_near_full_forward<float>(); }
+
+TEST(Decode, halves_in_the_cache_are_those_of_the_reference) {
+  for (const DecodeShape& d : kShapes) {
+    const Shape shape = shape_for(d);
+    const auto exact = model_for<double>(shape, 2);
+    const auto model = model_for<float>(shape, 2);
+    Decoder<double> oracle(exact, 1, Precision::kFp32, CacheNumbers::kHalf);
+    Decoder<float> decoder(model, 1, Precision::kFp32, CacheNumbers::kHalf);
+    Chance c(14);
+    const auto sequence = random_tokens(c, d.context, shape.vocab);
+    const auto want = decode_all(exact, oracle, {sequence}, {0})[0];
+    // A number on the edge of two halves may go either way, so that the two are not as near as without halves.
+    EXPECT_LT(distance(want, decode_all(model, decoder, {sequence}, {0})[0]), 1e-4) << d.name;
+  }
+}
 
 TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
   for (const DecodeShape& d : kShapes) {
@@ -140,10 +179,12 @@ TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
       slots.push_back((i * 37 + 5) % 71);
     }
     const auto model = model_for<float>(shape, 1), threaded = model_for<float>(shape, 3);
-    Decoder<float> alone(model, 1), crowd(threaded, 71);
-    const auto together = decode_all(threaded, crowd, sequences, slots);
-    for (const size_t i : {size_t{0}, size_t{33}, size_t{69}}) {
-      EXPECT_EQ(decode_all(model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
+    for (const CacheNumbers cached : {CacheNumbers::kOwn, CacheNumbers::kHalf}) {
+      Decoder<float> alone(model, 1, Precision::kFp32, cached), crowd(threaded, 71, Precision::kFp32, cached);
+      const auto together = decode_all(threaded, crowd, sequences, slots);
+      for (const size_t i : {size_t{0}, size_t{33}, size_t{69}}) {
+        EXPECT_EQ(decode_all(model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
+      }
     }
   }
 }

@@ -244,6 +244,13 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &p, &m, &f.failure), SYN_OK) << f.failure.message;
   EXPECT_EQ(m.kv_cache, 10 * 2 * config.layers * 112 * config.kv_heads * config.head_dim * 4)
       << "100 positions are seven blocks of 16";
+  syn_generator_params halves = p;
+  halves.cache = SYN_CACHE_FP16;
+  syn_memory less = {};
+  less.size = sizeof less;
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &halves, &less, &f.failure), SYN_OK) << f.failure.message;
+  EXPECT_EQ(2 * less.kv_cache, m.kv_cache);
+  EXPECT_EQ(less.total, m.total - less.kv_cache);
   EXPECT_GE(m.workspace, 3 * 10 * 500 * 12);
   EXPECT_EQ(m.total, m.parameters + m.gradients + m.moments + m.activations + m.workspace + m.kv_cache);
 }
@@ -307,6 +314,7 @@ TEST(Generator, nonsense_is_a_sentence) {
   EXPECT_EQ(refused([](auto& p) { p.max_tokens = 3; }), SYN_INVALID_ARGUMENT) << "the shortest record has 4 tokens";
   EXPECT_EQ(refused([](auto& p) { p.report_mass = 2; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.precision = SYN_PRECISION_BF16; }), SYN_INVALID_ARGUMENT);
+  EXPECT_EQ(refused([](auto& p) { p.cache = 2; }), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(refused([](auto& p) { p.size = 4; }), SYN_ABI_MISMATCH);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), -1, 1, &f.failure), SYN_INVALID_ARGUMENT);
   EXPECT_EQ(syn_generator_submit(f.generator.get(), int64_t{1} << 48, 1, &f.failure), SYN_INVALID_ARGUMENT);

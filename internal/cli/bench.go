@@ -84,6 +84,7 @@ func (a *app) bench() *cobra.Command {
 	f.StringVar(&o.grammar, "grammar", "any", "of a generated record: any (any token, top-k 50), or hospital (visits of covariates, codes, rows)")
 	f.BoolVar(&o.mask, "mask", true, "generate under the grammar; false: every token may be drawn, for comparison")
 	trainingFlags(cmd)
+	decodingFlags(cmd)
 	return cmd
 }
 

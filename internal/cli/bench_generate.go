@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"time"
@@ -44,7 +45,7 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 	defer grammar.Close()
 	generator, err := engine.NewGenerator(model, grammar, engine.GeneratorOptions{
 		Slots: o.slots, MaxTokens: o.length + 1, Seed: env.Config.Seed, Temperature: 1, TopK: under.topK, TopP: 1,
-		Unmasked: !o.mask, Precision: env.Config.Generate.Precision,
+		Unmasked: !o.mask, Precision: env.Config.Generate.Precision, Cache: env.Config.Generate.KVCache,
 	})
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (a *app) benchGenerate(ctx context.Context, env *run.Environment, o *benchO
 	}
 	return a.figure(env, "generate", rounds.seconds, o.flop(float64(rounds.tokens), float64(rounds.tokens)*float64(o.length)/2), rounds.fields(map[string]any{
 		"shape": o.name(), "slots": o.slots, "length": o.length, "grammar": o.grammar, "mask": o.mask,
-		"precision": env.Config.Generate.Precision,
+		"precision": env.Config.Generate.Precision, "kv_cache": cmp.Or(env.Config.Generate.KVCache, "own"),
 	}))
 }
 

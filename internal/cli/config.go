@@ -30,6 +30,7 @@ var flagKeys = map[string]string{
 	"precision":        "train.precision",
 	"recompute":        "train.recompute",
 	"report-mask-mass": "generate.report_mask_mass",
+	"kv-cache":         "generate.kv_cache",
 }
 
 // load puts the configuration of a command together.

@@ -43,6 +43,11 @@ func trainingFlags(cmd *cobra.Command) {
 	cmd.Flags().Bool("recompute", false, "train in less memory and more time, to the same bits")
 }
 
+// decodingFlags are those of every command that generates.
+func decodingFlags(cmd *cobra.Command) {
+	cmd.Flags().String("kv-cache", "", "fp16: keys and values between steps in 16 bits: half the memory, faster, other patients; its cost in bits per token is measured first (default: the numbers of the device, fp32 or bf16)")
+}
+
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -153,6 +158,7 @@ func (a *app) generate() *cobra.Command {
 	cmd.Flags().Int64("patients", 0, "patients to make")
 	cmd.Flags().Int("slots", 64, "records decoded together; changes speed, never a patient")
 	cmd.Flags().String("precision", "", "of the linear layers: fp32, or int8: faster, other patients; its cost in bits per token is measured first (default fp32; on a GPU bf16, which has no other)")
+	decodingFlags(cmd)
 	cmd.Flags().Bool("report-mask-mass", false, "measure on every draw, not on one in 16, what the grammar removes; slower, the same patients")
 	required(cmd, "model", "out", "patients")
 	return cmd

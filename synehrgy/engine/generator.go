@@ -7,6 +7,7 @@ import (
 
 	"github.com/synehrgy/synehrgy-go/bindings"
 	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
+	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
 
 // NoNumber stands beside a token that means no number.
@@ -25,6 +26,7 @@ type GeneratorOptions struct {
 	Unmasked    bool      // draw without the grammar, only to measure what it removes
 	ReportMass  bool      // measure what the grammar removes on every draw, not on one in 16; what is drawn is the same
 	Precision   Precision // of the linear layers: FP32 or INT8; BF16 on a GPU; "": the backend's own
+	Cache       Precision // of keys and values between steps: FP16, or "": the backend's own, which is all that a GPU has
 }
 
 func (o *GeneratorOptions) core(b Backend) (bindings.GeneratorParams, error) {
@@ -32,10 +34,16 @@ func (o *GeneratorOptions) core(b Backend) (bindings.GeneratorParams, error) {
 	if b.GPU() {
 		precision = bindings.GeneratorParamsInit().Precision // for the core a GPU has no choice
 	}
+	cache := bindings.CacheOwn
+	if o.Cache == FP16 {
+		cache = bindings.CacheFP16
+	} else if o.Cache != "" && err == nil {
+		err = fault.Usagef("the cache is %q, expected %q, or nothing for the backend's own", o.Cache, FP16)
+	}
 	return bindings.GeneratorParams{
 		Slots: clamp32(o.Slots), MaxTokens: int64(o.MaxTokens), Seed: o.Seed, Temperature: float32(o.Temperature),
 		TopK: clamp32(o.TopK), TopP: float32(o.TopP), MinP: float32(o.MinP), Mask: !o.Unmasked,
-		ReportMass: o.ReportMass, Precision: precision,
+		ReportMass: o.ReportMass, Precision: precision, Cache: cache,
 	}, err
 }
 

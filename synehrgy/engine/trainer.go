@@ -14,11 +14,12 @@ import (
 type Precision string
 
 // The precisions. BF16 is what accelerators compute: 8 bits of mantissa; nothing here is faster for it. INT8 is of generation
-// alone: weights and rows as integers of 8 bits with a scale each.
+// alone: weights and rows as integers of 8 bits with a scale each. FP16 is of the cache of generation alone.
 const (
 	FP32 Precision = "fp32"
 	BF16 Precision = "bf16"
 	INT8 Precision = "int8"
+	FP16 Precision = "fp16"
 )
 
 // On is the precision that is meant on a backend: "" is the backend's own, bf16 on a GPU, which has no other, and fp32 elsewhere.

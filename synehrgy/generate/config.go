@@ -22,7 +22,10 @@ type Config struct {
 	// Precision of the linear layers, fp32 or int8: faster, other patients, at a cost in bits per token that is measured first. "" is
 	// fp32, on a GPU bf16, which is all it has.
 	Precision engine.Precision `yaml:"precision" json:"precision"`
-	Unmasked  bool             `yaml:"unmasked" json:"unmasked"` // without the grammar, to measure what it removes; what does not parse is left out
+	// KVCache fp16 keeps keys and values between steps in 16 bits: half the memory, and faster where reading it takes the time; other
+	// patients, at a cost that is measured first. "" is fp32, on a GPU bf16, which is all it has.
+	KVCache  engine.Precision `yaml:"kv_cache" json:"kv_cache"`
+	Unmasked bool             `yaml:"unmasked" json:"unmasked"` // without the grammar, to measure what it removes; what does not parse is left out
 }
 
 // DefaultConfig draws from the distribution of the model itself: every filter of likely tokens takes rare codes away first.
@@ -46,6 +49,9 @@ func (c *Config) Validate() error {
 	case !(c.MinP >= 0 && c.MinP < 1):
 		return fault.Usagef("generate.min_p is %g, expected 0 (off) to less than 1", c.MinP)
 	}
+	if c.KVCache != "" && c.KVCache != engine.FP16 {
+		return fault.Usagef("generate.kv_cache is %q, expected %q, or nothing for the numbers of the device", c.KVCache, engine.FP16)
+	}
 	if c.Precision == engine.BF16 { // of a GPU, which Run knows
 		return nil
 	}
@@ -55,7 +61,7 @@ func (c *Config) Validate() error {
 func (c *Config) engine() engine.GeneratorOptions {
 	return engine.GeneratorOptions{
 		Slots: c.Slots, MaxTokens: c.MaxTokens, Seed: c.Seed, Temperature: c.Temperature, TopK: c.TopK, TopP: c.TopP, MinP: c.MinP,
-		Unmasked: c.Unmasked, ReportMass: c.ReportMaskMass, Precision: c.Precision,
+		Unmasked: c.Unmasked, ReportMass: c.ReportMaskMass, Precision: c.Precision, Cache: c.KVCache,
 	}
 }
 

@@ -61,7 +61,8 @@ type Stats struct {
 	BitsMasked    float64 `json:"bits_masked"` // the same under model and grammar, over all draws
 
 	Precision     engine.Precision `json:"precision"`
-	PrecisionCost *PrecisionCost   `json:"precision_cost,omitempty"` // of int8
+	KVCache       engine.Precision `json:"kv_cache,omitempty"`       // "": the numbers of the device
+	PrecisionCost *PrecisionCost   `json:"precision_cost,omitempty"` // of int8, and of a cache in fp16
 
 	Seconds          float64 `json:"seconds"` // loading left out
 	RecordsPerSecond float64 `json:"records_per_second"`
@@ -99,12 +100,12 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	}
 	defer grammar.Close()
 	var cost *PrecisionCost
-	if o.Config.Precision == engine.INT8 {
+	if o.Config.narrowed() != "" {
 		if cost, err = precisionCost(ctx, model, grammar, o.Config); err != nil {
 			return Stats{}, err
 		}
 		if o.Log != nil {
-			o.Log.Warn("int8 is not quite the model as it was trained", "bits_per_token", cost.Change(), "of", cost.BitsFP32, "tokens", cost.Tokens)
+			o.Log.Warn(cost.Of+" is not quite the model as it was trained", "bits_per_token", cost.Change(), "of", cost.BitsFP32, "tokens", cost.Tokens)
 		}
 	}
 	generator, err := engine.NewGenerator(model, grammar, o.Config.engine())
@@ -113,7 +114,7 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	}
 	defer generator.Close()
 	r := newRun(&o, v, generator)
-	r.stats.Precision, r.stats.PrecisionCost = o.Config.Precision, cost
+	r.stats.Precision, r.stats.KVCache, r.stats.PrecisionCost = o.Config.Precision, o.Config.KVCache, cost
 	err = r.draw(ctx)
 	return r.finish(), r.verdict(err)
 }

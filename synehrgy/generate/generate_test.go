@@ -79,6 +79,28 @@ func TestInt8IsMeasuredBeforeItDraws(t *testing.T) {
 	require.ErrorContains(t, err, `generate.precision is "bf16", expected "fp32" or "int8"`)
 }
 
+// TestAHalfCacheIsMeasuredBeforeItDraws holds the same of keys and values in 16 bits, which cost less.
+func TestAHalfCacheIsMeasuredBeforeItDraws(t *testing.T) {
+	model := trained(t, 40)
+	o := options(device(t, 2), model, 50)
+	o.Config.KVCache = engine.FP16
+	want, stats := collect(t, o)
+	require.Zero(t, stats.ParseFailures)
+	require.Equal(t, "a cache in fp16", stats.PrecisionCost.Of)
+	require.NotZero(t, stats.PrecisionCost.Change())
+	require.InDelta(t, 0, stats.PrecisionCost.Change(), 0.001, "bits per token")
+	o = options(device(t, 1), model, 50)
+	o.Config.KVCache, o.Config.Slots = engine.FP16, 3
+	got, _ := collect(t, o)
+	require.Equal(t, want, got)
+	o.Config.Precision = engine.INT8
+	_, both := collect(t, o)
+	require.Equal(t, "int8 with a cache in fp16", both.PrecisionCost.Of)
+	o.Config.KVCache = engine.BF16
+	_, err := Run(t.Context(), o)
+	require.ErrorContains(t, err, `generate.kv_cache is "bf16", expected "fp16", or nothing for the numbers of the device`)
+}
+
 // TestEveryRecordParses holds that the grammar lets nothing through that is no patient, from a model that knows something
 // and from one that knows next to nothing.
 func TestEveryRecordParses(t *testing.T) {

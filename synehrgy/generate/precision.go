@@ -3,25 +3,39 @@ package generate
 import (
 	"context"
 	"math"
+	"strings"
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
 
-// This file measures what drawing in integers of 8 bits costs, before a run that does.
+// This file measures what drawing in fewer bits costs, before a run that does.
 
-// PrecisionCost compares the two precisions on records that were drawn in int8 for it and thrown away. The mean of
-// BitsFP32 - BitsInt8 is the divergence of the model in int8 from the model as it was trained, which is what int8 adds to the
-// bits that a token of its records takes; no patient is needed for it.
+// PrecisionCost compares the model as it draws with the model as it was trained on records that were drawn for it and thrown away.
+// The mean of BitsFP32 - BitsDrawn is the divergence of the one from the other, which is what fewer bits add to those that a token
+// of a record takes; no patient is needed for it.
 type PrecisionCost struct {
-	Records  int64   `json:"records"`
-	Tokens   int64   `json:"tokens"`
-	BitsInt8 float64 `json:"bits_int8"` // mean -log2 p per token under the model in int8
-	BitsFP32 float64 `json:"bits_fp32"` // the same of the same tokens in fp32
+	Of        string  `json:"of"` // what has fewer bits
+	Records   int64   `json:"records"`
+	Tokens    int64   `json:"tokens"`
+	BitsDrawn float64 `json:"bits_drawn"` // mean -log2 p per token under the model as it draws
+	BitsFP32  float64 `json:"bits_fp32"`  // the same of the same tokens in fp32
 }
 
-// Change is the bits per token that int8 adds.
-func (c *PrecisionCost) Change() float64 { return c.BitsFP32 - c.BitsInt8 }
+// Change is the bits per token that fewer bits add.
+func (c *PrecisionCost) Change() float64 { return c.BitsFP32 - c.BitsDrawn }
+
+// narrowed says what is kept or computed in fewer bits than the model was trained in, "" for nothing.
+func (c *Config) narrowed() string {
+	var parts []string
+	if c.Precision == engine.INT8 {
+		parts = append(parts, "int8")
+	}
+	if c.KVCache == engine.FP16 {
+		parts = append(parts, "a cache in fp16")
+	}
+	return strings.Join(parts, " with ")
+}
 
 // trialRecords is how many records are drawn: enough that their tokens tell the change, which differs little from one to the
 // next, to the third decimal.
@@ -44,7 +58,7 @@ func precisionCost(ctx context.Context, m *engine.Model, g *engine.Grammar, c Co
 		return nil, err
 	}
 	defer scorer.Close()
-	out, nats := &PrecisionCost{}, [2]float64{}
+	out, nats := &PrecisionCost{Of: c.narrowed()}, [2]float64{}
 	var record engine.Record
 	for out.Records < trialRecords {
 		stats, err := generator.Run(ctx, burst)
@@ -70,7 +84,7 @@ func precisionCost(ctx context.Context, m *engine.Model, g *engine.Grammar, c Co
 		}
 	}
 	n := float64(out.Tokens) * math.Ln2
-	out.BitsInt8, out.BitsFP32 = nats[0]/n, nats[1]/n
+	out.BitsDrawn, out.BitsFP32 = nats[0]/n, nats[1]/n
 	return out, nil
 }
 

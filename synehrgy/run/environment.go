@@ -112,6 +112,9 @@ func withPrecisions(c Config, b engine.Backend) (Config, error) {
 	if c.Generate.Precision, err = c.Generate.Precision.On(b); err != nil {
 		return c, fmt.Errorf("generate.%w", err)
 	}
+	if b.GPU() && c.Generate.KVCache != "" {
+		return c, fault.Usagef("generate.kv_cache is %q, but the device %s caches in %q alone", c.Generate.KVCache, b, engine.BF16)
+	}
 	return c, nil
 }
 

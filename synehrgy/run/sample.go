@@ -76,7 +76,7 @@ func generationFacts(s generate.Stats) facts {
 		{"speed", fmt.Sprintf("%.1f records/s, %.0f tokens/s", s.RecordsPerSecond, s.TokensPerSecond)},
 	}
 	if c := s.PrecisionCost; c != nil {
-		f = append(f, fact{"int8 against fp32", fmt.Sprintf("%+.2g bits per token at %.4g, on %d tokens drawn for it", c.Change(), c.BitsFP32, c.Tokens)})
+		f = append(f, fact{c.Of + " against fp32", fmt.Sprintf("%+.2g bits per token at %.4g, on %d tokens drawn for it", c.Change(), c.BitsFP32, c.Tokens)})
 	}
 	return f
 }

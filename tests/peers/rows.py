@@ -97,6 +97,8 @@ def against_peers(quick):
     ours_decode = ours(f"{slots[-1]} slots", *decode_ours)
     published, padded = ["train", "--lengths", "published"], ["train", "--layout", "padded"]
     packed = ["train", "--layout", "packed"]
+    # llama.cpp keeps keys and values in 16 bits unless told otherwise.
+    ours_halves = ours(f"{slots[-1]} slots, cache in fp16", *decode_ours, "--kv-cache", "fp16")
     return [
         Row("train-packed", "peers", "train, 8 x 1,024 full rows", ours("packed", "train", *short),
             [torch("packed, torch.compile", *packed, "--compile", "--warmup", "2", *short),
@@ -111,7 +113,7 @@ def against_peers(quick):
             [ctranslate2(n, length) for n in slots], 2.8, 4.5),
         Row("generate-int8", "peers", f"generate {length} tokens, top-k 50, int8 weights",
             ours("int8", *decode_ours, "--precision", "int8"), [ctranslate2(n, length, "int8") for n in slots]),
-        Row("generate-llama.cpp", "peers", f"generate {length} tokens; llama.cpp without its sampling", ours_decode,
+        Row("generate-llama.cpp", "peers", f"generate {length} tokens, cache in fp16; llama.cpp without its sampling", ours_halves,
             [llama_cpp(n, length, build) for build in HELD for n in ([8] if quick else [64, 128, 256])], 2.3, 4),
     ]
 
@@ -135,6 +137,7 @@ def against_ourselves(quick):
         ("mask", "generate under the grammar of records", ours("mask on", *decode, "--grammar", "hospital"),
          ours("mask off", *decode, "--grammar", "hospital", "--mask=false"), 1 / 1.03, 1),
         ("bf16", "train, 8 x 1,024", ours("bf16", *train, "--precision", "bf16"), ours("fp32", *train), None, None),
+        ("kv-cache", "generate", ours("cache in fp16", *decode, "--kv-cache", "fp16"), ours("fp32", *decode), None, None),
         ("int8", "generate", ours("int8", *decode, "--precision", "int8"), ours("fp32", *decode), None, None),
         ("recompute", "train, 1 x 8,192", ours("recompute", *long, "--recompute"), ours("keep all", *long), None, None),
     ]
