@@ -27,16 +27,27 @@ struct Tile {
   static constexpr int kBytes = (2 * kElements + 127) / 128 * 128;
 };
 
+// The i-th of the 16-byte pieces of a tile, 32 of which a warp moves at once: eight rows of 64 bytes, whole sectors of memory, a
+// column of eight pieces for each eight lanes, which then meet different banks.
+template <int D>
+struct Piece {
+  __device__ __forceinline__ explicit Piece(int i) {
+    constexpr int kAcross = D / 32;
+    row = i / 32 / kAcross * 8 + (i & 7);
+    column = i / 32 % kAcross * 32 + (i >> 3 & 3) * 8;
+  }
+  int row, column;
+};
+
 // Rows [first, first + Rows) of a segment into a tile; zeros from row `length` and from column head_dim on. from: the segment's
 // first row.
 template <int D, int Rows>
 __device__ __forceinline__ void load_tile(bf16* tile, const bf16* from, int64_t stride, int first, int length, int head_dim) {
-  constexpr int kChunks = D / 8;
 #pragma unroll
-  for (int i = static_cast<int>(threadIdx.x); i < Rows * kChunks; i += kAttentionThreads) {
-    const int r = i / kChunks, c = i % kChunks * 8;
-    const bool in = first + r < length && c < head_dim;
-    gpu::cp_async16(tile + r * Tile<D, 1>::kStride + c, in ? from + (first + r) * stride + c : from, in);
+  for (int i = static_cast<int>(threadIdx.x); i < Rows * (D / 8); i += kAttentionThreads) {
+    const Piece<D> p(i);
+    const bool in = first + p.row < length && p.column < head_dim;
+    gpu::cp_async16(tile + p.row * Tile<D, 1>::kStride + p.column, in ? from + (first + p.row) * stride + p.column : from, in);
   }
 }
 
@@ -128,10 +139,11 @@ __device__ __forceinline__ void store_rows(const float (&c)[D / 8][4], const flo
   bf16* const out = static_cast<bf16*>(to.data) + offset;
 #pragma unroll
   for (int i = l; i < 16 * (D / 8); i += 32) {
-    const int r = i / (D / 8), column = i % (D / 8) * 8, row = first + row0 + r;
-    if (row < length && column < head_dim)
-      *reinterpret_cast<uint4*>(out + row * stride + column) =
-          *reinterpret_cast<const uint4*>(mine + r * Tile<D, 1>::kStride + column);
+    const Piece<D> p(i);
+    const int row = first + row0 + p.row;
+    if (row < length && p.column < head_dim)
+      *reinterpret_cast<uint4*>(out + row * stride + p.column) =
+          *reinterpret_cast<const uint4*>(mine + p.row * Tile<D, 1>::kStride + p.column);
   }
 }
 

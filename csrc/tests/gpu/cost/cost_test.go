@@ -177,6 +177,8 @@ func TestLimits(t *testing.T) {
 	backward := &cases[ownerOf(cases, "attention_backward_")].kernels[0] // operations bound it
 	xent.Sectors, backward.Read = xent.LeastSectors, 2*backward.Read
 	require.NoError(t, withinLimits(cases))
+	backward.Wavefronts++
+	require.ErrorContains(t, withinLimits(cases), "attention_backward needs")
 }
 
 func TestNumbersAreWritten(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 )
 
 // What the kernels were built for, whatever the page says: an op that memory bounds touches at most mostTouched times the least
-// bytes, and no op asks for more than mostSectors times the sectors that its accesses need.
+// bytes, no op asks for more than mostSectors times the sectors that its accesses need, and none has bank conflicts in shared memory.
 const (
 	mostTouched = 1.2
 	mostSectors = 2
@@ -27,6 +27,10 @@ func withinLimits(cases []counted) error {
 		if sum.Sectors > mostSectors*sum.LeastSectors {
 			problems = append(problems, fmt.Errorf("%s asks for %d sectors where %d would do, at most %d times as many are allowed",
 				c.op, sum.Sectors, sum.LeastSectors, mostSectors))
+		}
+		if sum.Wavefronts > sum.LeastWavefronts {
+			problems = append(problems, fmt.Errorf("%s needs %d wavefronts of shared memory where %d would do: it has bank conflicts", c.op,
+				sum.Wavefronts, sum.LeastWavefronts))
 		}
 	}
 	return errors.Join(problems...)
