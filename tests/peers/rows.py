@@ -101,8 +101,7 @@ def against_peers(quick):
     ours_halves = ours(f"{slots[-1]} slots, cache in fp16", *decode_ours, "--kv-cache", "fp16")
     return [
         Row("train-packed", "peers", "train, 8 x 1,024 full rows", ours("packed", "train", *short),
-            [torch("packed, torch.compile", *packed, "--compile", "--warmup", "2", *short),
-             torch("packed, eager", *packed, *short)], 2.0, 2.5),
+            [torch("packed, torch.compile", *packed, "--compile", "--warmup", "2", *short)], 2.0, 2.5),
         Row("train-published", "peers", "train, published lengths cut at 1,024", ours("packed", *published, *short),
             [torch("padded 8 x 1,024", *padded, *short)], 4.5, 6),
         Row("train-4096", "peers", "train, published lengths cut at 4,096", ours("packed", *published, *long),
@@ -112,7 +111,7 @@ def against_peers(quick):
         Row("generate-ctranslate2", "peers", f"generate {length} tokens, top-k 50", ours_decode,
             [ctranslate2(n, length) for n in slots], 2.8, 4.5),
         Row("generate-int8", "peers", f"generate {length} tokens, top-k 50, int8 weights",
-            ours("int8", *decode_ours, "--precision", "int8"), [ctranslate2(n, length, "int8") for n in slots]),
+            ours("int8", *decode_ours, "--precision", "int8"), [ctranslate2(n, length, "int8") for n in slots], held=("native",)),
         Row("generate-llama.cpp", "peers", f"generate {length} tokens, cache in fp16; llama.cpp without its sampling", ours_halves,
             [llama_cpp(n, length, build) for build in HELD for n in ([8] if quick else [64, 128, 256])], 2.3, 4),
     ]
