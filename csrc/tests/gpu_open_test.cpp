@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -14,18 +13,12 @@
 #include "gpu/open.h"
 #include "tests/handles.h"
 #include "tests/json.h"
+#include "tests/plugins_in.h"
 
 namespace syn::tests {
 namespace {
 
 using cuda::bf16;
-
-// Plugins are looked for in this folder while it lives.
-class PluginsIn {
- public:
-  explicit PluginsIn(const std::string& folder) { setenv("SYNEHRGY_BACKEND_DIR", folder.c_str(), 1); }
-  ~PluginsIn() { unsetenv("SYNEHRGY_BACKEND_DIR"); }
-};
 
 std::string fake(const char* kind) { return std::string(SYN_FAKE_PLUGINS) + "/" + kind; }
 
