@@ -29,7 +29,8 @@ class Session {
   cuda::Stream stream() const { return table_.stream(context_); }
   const DeviceInfo& info() const { return info_; }
 
-  // Throws SYN_INTERNAL, of allocations SYN_OUT_OF_MEMORY, unless code is 0: what was done, where, and the words of the code.
+  // Throws unless code is 0: what was done, where, and the words of the code. SYN_NO_DEVICE for a device that is there no longer,
+  // SYN_OUT_OF_MEMORY for an allocation, else SYN_INTERNAL.
   void check(int code, const char* what) const;
 
  private:
