@@ -18,9 +18,9 @@ namespace {
 constexpr int32_t kLeastMajor = 8;  // compute capability that the kernels are compiled for
 
 // Codes of the CUDA runtime after which a device answers nothing more in this process, and for which no kernel of ours can be to
-// blame: unavailable, absent, invalid, its context gone, an ECC or NVLink error that cannot be corrected, a reset by a watchdog, a
-// context that was destroyed, a hardware stack error.
-constexpr int kLost[] = {46, 100, 101, 201, 214, 220, 702, 709, 714};
+// blame: unavailable, none there, no such device, no context any more, an ECC or an NVLink error that cannot be corrected, a
+// context that was destroyed.
+constexpr int kLost[] = {46, 100, 101, 201, 214, 220, 709};
 
 bool is_lost(int code) {
   for (const int lost : kLost) {
@@ -105,7 +105,9 @@ DeviceInfo first_device(const Backend& table, int32_t backend) {
 Session::Session(const Backend& table, int32_t device) : table_(table) {
   int code = table.describe(device, &info_);
   if (code == 0) code = table.open(device, &context_);
-  if (code != 0) fail(SYN_NO_DEVICE, "device %d of %s cannot be opened: %s", device, table.name, table.error_text(code));
+  if (code != 0)
+    fail(code == kOutOfMemory ? SYN_OUT_OF_MEMORY : SYN_NO_DEVICE, "device %d of %s cannot be opened: %s", device, table.name,
+         table.error_text(code));
 }
 
 Session::~Session() { table_.close(context_); }

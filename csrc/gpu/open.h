@@ -18,7 +18,8 @@ constexpr int kOutOfMemory = 2;  // the code of an allocation that could not be 
 // A device with its context, closed at the end.
 class Session {
  public:
-  // Throws SYN_NO_DEVICE with the words of the backend where the device cannot be opened.
+  // Throws SYN_NO_DEVICE with the words of the backend where the device cannot be opened, SYN_OUT_OF_MEMORY where others left no
+  // room for a context.
   Session(const Backend& table, int32_t device);
   ~Session();
   Session(const Session&) = delete;

@@ -109,11 +109,12 @@ class HostReader final : public Reader {
   Head<Real> head_;
 };
 
-// A GPU draws in the same step, here under tables that mean nothing; what it draws from are the logits.
+// A GPU, or its emulation, draws in the same step, here under tables that mean nothing; what it draws from are the logits.
+template <int32_t kBackend>
 class GpuReader final : public Reader {
  public:
   GpuReader(const std::string& folder, int32_t slots)
-      : Reader(folder, SYN_BACKEND_HOSTGPU),
+      : Reader(folder, kBackend),
         chance_(1),
         grammar_(chance_, shape().vocab),
         decoder_(device_->gpu, shape(), model_->weights_on_gpu(), grammar_.tables(), {1, 1.0f, 0, 1.0f, 0.0f, false}, slots),
@@ -229,8 +230,16 @@ TEST(DecodeGolden, logits_and_greedy_continuations_are_those_of_pytorch_in_ref) 
 TEST(DecodeGolden, logits_and_greedy_continuations_are_those_of_pytorch_in_cpu) { expect_golden<HostReader<float>>(2e-5); }
 TEST(DecodeGolden, logits_and_greedy_continuations_are_those_of_pytorch_in_an_emulated_gpu) {
   const PluginsIn folder(SYN_PLUGIN_FOLDER);
-  expect_golden<GpuReader>(2e-2, true);
+  expect_golden<GpuReader<SYN_BACKEND_HOSTGPU>>(2e-2, true);
 }
+#if defined(SYN_CUDA_PLUGIN_FOLDER)
+TEST(DecodeGolden, logits_and_greedy_continuations_are_those_of_pytorch_on_a_cuda_device) {
+  const PluginsIn folder(SYN_CUDA_PLUGIN_FOLDER);
+  const gpu::Offer offer = gpu::offer_of(SYN_BACKEND_CUDA);
+  if (!offer.there) GTEST_SKIP() << offer.words;
+  expect_golden<GpuReader<SYN_BACKEND_CUDA>>(2e-2, true);
+}
+#endif
 
 }  // namespace
 }  // namespace syn::tests

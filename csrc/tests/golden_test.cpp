@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "gpu/open.h"
 #include "tests/handles.h"
 #include "tests/plugins_in.h"
 #include "tests/safetensors_reader.h"
@@ -279,6 +280,14 @@ TEST(Golden, EmulatedGpuMatchesPyTorch) {
   const PluginsIn folder(SYN_PLUGIN_FOLDER);
   check_parity(SYN_BACKEND_HOSTGPU, kBf16, SYN_PRECISION_BF16);
 }
+#if defined(SYN_CUDA_PLUGIN_FOLDER)
+TEST(Golden, CudaDeviceMatchesPyTorch) {
+  const PluginsIn folder(SYN_CUDA_PLUGIN_FOLDER);
+  const gpu::Offer offer = gpu::offer_of(SYN_BACKEND_CUDA);
+  if (!offer.there) GTEST_SKIP() << offer.words;
+  check_parity(SYN_BACKEND_CUDA, kBf16, SYN_PRECISION_BF16);
+}
+#endif
 
 }  // namespace
 }  // namespace syn::tests

@@ -206,13 +206,6 @@ TEST(GpuDecoding, sees_new_weights) {
   EXPECT_EQ(decode_all(fresh, shape.vocab, {{1}}, {0}), after);
 }
 
-// One row's draw by a sampler of the host.
-void draw_on_host(SampleFunction sample, const RandomGrammar& g, const SampleSettings& s, const float* logits, SampleDraw& d) {
-  alignas(64) static std::byte scratch[1 << 14];
-  ASSERT_LE(sample_scratch_bytes(g.vocab), sizeof scratch);
-  sample(g.tables(), s, logits, d, scratch);
-}
-
 void randomise(Chance& c, const RandomGrammar& g, uint32_t position, Draws& draws) {
   for (SampleDraw& d : draws.draw) {
     d.patient = c.below(1 << 30);
@@ -228,9 +221,6 @@ void randomise(Chance& c, const RandomGrammar& g, uint32_t position, Draws& draw
 // Steps of five rows of which three or all want a draw, against the samplers of the host on the logits that the device drew from.
 TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
   Chance c(31);
-  std::vector<SampleFunction> hosts = {ref::decode_table().sample};
-  if (machine_isa() >= Isa::kAvx2) hosts.push_back(cpu::avx2::decode_table().sample);
-  if (machine_isa() >= Isa::kAvx512) hosts.push_back(cpu::avx512::decode_table().sample);
   int32_t drawn = 0;
   for (int i = 0; i < (short_cases() ? 1 : 6); ++i) {
     const RandomGrammar g(c, i % 2 ? 77 : 131);
@@ -249,10 +239,10 @@ TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
       const Draws before(got);
       decoder.step(rows.view(wanted), got.draw.data());
       const std::vector<float> logits = from_device(decoder.logits(), int64_t{wanted} * g.vocab);
-      for (const SampleFunction host : hosts) {
+      for (const SampleFunction host : host_samplers()) {
         Draws want(before);
         for (int32_t r = 0; r < wanted; ++r)
-          draw_on_host(host, g, settings, logits.data() + int64_t{r} * g.vocab, want.draw[static_cast<size_t>(r)]);
+          draw_on_host(host, g.tables(), settings, logits.data() + int64_t{r} * g.vocab, want.draw[static_cast<size_t>(r)]);
         EXPECT_EQ(got.seen, want.seen);
         for (size_t r = 0; r < want.draw.size(); ++r) {
           EXPECT_EQ(draw_fields(got.draw[r]), draw_fields(want.draw[r])) << "row " << r;

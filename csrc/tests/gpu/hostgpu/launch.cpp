@@ -85,7 +85,7 @@ void run(dim3 grid, dim3 block, size_t shared, const char* name, const Body& bod
 Options from_environment() {
   const auto number = [](const char* name, size_t otherwise) {
     const char* text = getenv(name);
-    return text ? static_cast<size_t>(strtoull(text, nullptr, 0)) : otherwise;
+    return text && *text ? static_cast<size_t>(strtoull(text, nullptr, 0)) : otherwise;
   };
   const char* order = getenv("HOSTGPU_ORDER");
   const std::string name = order ? order : "fifo";
