@@ -7,7 +7,8 @@
 // allowance fp32 cannot pass whatever it does, nor can float64 in the Llama folders, whose expected numbers come from a network
 // that normalises in fp32. Where both sides are float64, the reference backend in the GPT-2 folders, there is no allowance.
 //
-// The table beside the numbers sets no bar for the steps of bf16 arithmetic; that of its gradients is taken.
+// The table beside the numbers sets no bar for the steps of bf16 arithmetic. Here losses and norms of gradients of a step must be
+// within 5e-3, a quarter of the bar of losses, and stepped weights within 2e-4 and the allowance, which is of its gradients.
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -23,9 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Bars {
-  double logits, gradients, steps;
+  double logits, gradients, steps, weights;  // steps: losses and norms of each; weights: after all
 };
-constexpr Bars kBf16 = {2e-2, 5e-2, 5e-2};
+constexpr Bars kBf16 = {2e-2, 5e-2, 5e-3, 2e-4};
 
 struct Golden {
   std::string folder;
@@ -205,7 +206,7 @@ class Subject {
       std::vector<double> x(expected.size());
       syn_error e = fresh_error();
       must(syn_model_read(model_.get(), static_cast<int32_t>(i), SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
-      const double rounding = bars.gradients * largest(gradient) * clipped, bar = bars.steps * largest(expected);
+      const double rounding = bars.gradients * largest(gradient) * clipped, bar = bars.weights * largest(expected);
       for (size_t j = 0; j < x.size(); ++j) {
         const double steep = rounding / (std::fabs(gradient[j]) * clipped + epsilon);
         note(i, std::fabs(x[j] - expected[j]) / (bar + (allowance ? moved * std::min(1.0, steep) : 0)), worst);
@@ -267,13 +268,13 @@ void check_parity(int32_t backend, const Bars& bars, int32_t precision = SYN_PRE
       EXPECT_EQ(update.step, static_cast<int64_t>(step) + 1);
     }
     const double norm = g.at("step_norm")[0], clip = g.json.at("optimizer").at("clip").number;
-    const bool exact = backend == SYN_BACKEND_REF && g.config.at("model_type").text == "gpt2";
+    const bool exact = backend == SYN_BACKEND_REF && precision == SYN_PRECISION_FP32 && g.config.at("model_type").text == "gpt2";
     EXPECT_LE(fresh.worst_step(bars, norm > clip ? clip / norm : 1, !exact), 1) << fresh.worst_name();
   }
 }
 
-TEST(Golden, ReferenceBackendMatchesPyTorch) { check_parity(SYN_BACKEND_REF, {1e-6, 2e-6, 2e-6}); }
-TEST(Golden, CpuBackendMatchesPyTorch) { check_parity(SYN_BACKEND_CPU, {2e-5, 5e-5, 5e-5}); }
+TEST(Golden, ReferenceBackendMatchesPyTorch) { check_parity(SYN_BACKEND_REF, {1e-6, 2e-6, 2e-6, 2e-6}); }
+TEST(Golden, CpuBackendMatchesPyTorch) { check_parity(SYN_BACKEND_CPU, {2e-5, 5e-5, 5e-5, 5e-5}); }
 TEST(Golden, ReferenceBackendInBf16MatchesPyTorch) { check_parity(SYN_BACKEND_REF, kBf16, SYN_PRECISION_BF16); }
 TEST(Golden, CpuBackendInBf16MatchesPyTorch) { check_parity(SYN_BACKEND_CPU, kBf16, SYN_PRECISION_BF16); }
 TEST(Golden, EmulatedGpuMatchesPyTorch) {
