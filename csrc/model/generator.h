@@ -34,7 +34,7 @@ class Generator {
   virtual ~Generator() = default;
 
   static std::shared_ptr<Generator> create(std::shared_ptr<Model>, std::shared_ptr<Grammar>, const GeneratorSettings&);
-  // grammar null: without what it takes on a GPU. Throws SYN_OUT_OF_MEMORY where a GPU has less memory free than its part of that.
+  // grammar null: without what it takes on a GPU. Throws SYN_OUT_OF_MEMORY where a GPU has less free than its part of that.
   static void estimate(const Device&, const Shape&, const Grammar* grammar, const GeneratorSettings&, syn_memory& out);
 
   // The contracts of bindings/synehrgy.h.

@@ -121,7 +121,7 @@ inline std::vector<SampleFunction> host_samplers() {
 inline void draw_on_host(SampleFunction sample, const GrammarTables& tables, const SampleSettings& settings, const float* logits,
                          SampleDraw& d) {
   alignas(64) static std::byte scratch[1 << 14];
-  if (sample_scratch_bytes(tables.vocab) > sizeof scratch) throw std::runtime_error("too many tokens for the scratch of this test");
+  if (sample_scratch_bytes(tables.vocab) > sizeof scratch) throw std::runtime_error("too many tokens for this scratch");
   sample(tables, settings, logits, d, scratch);
 }
 

@@ -1,5 +1,5 @@
-// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations counted and faults that a test may
-// ask for; and a device made from it.
+// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations counted and faults that a test
+// may ask for; and a device made from it.
 #ifndef SYN_TESTS_GPU_HOST_BACKEND_H
 #define SYN_TESTS_GPU_HOST_BACKEND_H
 

@@ -32,7 +32,8 @@ const std::string& device_name() {
   return name;
 }
 std::string lost(const char* at) {
-  return device_name() + " was lost (" + at + "): all CUDA-capable devices are busy or unavailable; what was saved before is kept";
+  return device_name() + " was lost (" + at +
+         "): all CUDA-capable devices are busy or unavailable; what was saved before is kept";
 }
 
 // A sentence of what has no room names what it is for, the device and the regions.
