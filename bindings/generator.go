@@ -46,11 +46,12 @@ func (g *GeneratorParams) c() C.syn_generator_params {
 	return p
 }
 
-// GeneratorEstimate is what a generator of that shape will take, before anything is allocated.
-func GeneratorEstimate(d Device, config ModelConfig, params GeneratorParams) (Memory, error) {
+// GeneratorEstimate is what a generator of that shape will take, before anything is allocated. On a GPU, the zero Grammar leaves
+// out its tables, and more than is free is an Error with OutOfMemory.
+func GeneratorEstimate(d Device, config ModelConfig, g Grammar, params GeneratorParams) (Memory, error) {
 	c, p, e := config.c(), params.c(), newError()
 	m := C.syn_memory{size: C.sizeof_syn_memory}
-	if rc := C.syn_generator_estimate(d.p, &c, &p, &m, &e); rc != C.SYN_OK {
+	if rc := C.syn_generator_estimate(d.p, &c, g.p, &p, &m, &e); rc != C.SYN_OK {
 		return Memory{}, failure("syn_generator_estimate", rc, e)
 	}
 	return memory(&m), nil

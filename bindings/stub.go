@@ -93,7 +93,7 @@ func TrainerLogits[F Float](_ Trainer, _, _ []int32, _ int, _ []F) error {
 func TrainerRead[F Float](Trainer, int32, int, []F) error  { return unavailable("syn_trainer_read") }
 func TrainerWrite[F Float](Trainer, int32, int, []F) error { return unavailable("syn_trainer_write") }
 
-func GeneratorEstimate(Device, ModelConfig, GeneratorParams) (Memory, error) {
+func GeneratorEstimate(Device, ModelConfig, Grammar, GeneratorParams) (Memory, error) {
 	return Memory{}, unavailable("syn_generator_estimate")
 }
 

@@ -41,7 +41,7 @@ enum {
   SYN_INVALID_ARGUMENT = 1,
   SYN_OUT_OF_MEMORY = 2,
   SYN_UNSUPPORTED = 3,
-  SYN_NO_DEVICE = 4,
+  SYN_NO_DEVICE = 4, /* there is none, or the one at work was lost: nothing of it can be read any more */
   SYN_NUMERIC = 5, /* NaN or infinity where a number must be */
   SYN_IO = 6,
   SYN_FORMAT = 7,
@@ -159,7 +159,8 @@ typedef struct syn_trainer_params {
   int32_t precision;    /* SYN_PRECISION_FP32 or _BF16: operands of products rounded to bf16, sums, masters and norms as ever */
 } syn_trainer_params;
 
-/* Bytes by region, known before anything is allocated. */
+/* Bytes by region, known before anything is allocated. An estimate of more bytes than a GPU has free is SYN_OUT_OF_MEMORY with its
+ * regions in the message, so it is asked for before the model is made. */
 typedef struct syn_memory {
   uint32_t size;
   int64_t parameters, gradients, moments, activations, workspace, kv_cache, total;
@@ -271,7 +272,7 @@ typedef struct syn_generator_params {
 } syn_generator_params;
 
 SYN_API void syn_generator_params_init(syn_generator_params*) SYN_NOEXCEPT;
-SYN_API syn_status syn_generator_estimate(const syn_device*, const syn_model_config*, const syn_generator_params*, syn_memory* out, syn_error*) SYN_NOEXCEPT;
+SYN_API syn_status syn_generator_estimate(const syn_device*, const syn_model_config*, const syn_grammar* /* NULL: without its tables on a GPU */, const syn_generator_params*, syn_memory* out, syn_error*) SYN_NOEXCEPT;
 SYN_API syn_status syn_generator_create(syn_model*, syn_grammar*, const syn_generator_params*, syn_generator** out, syn_error*) SYN_NOEXCEPT;
 SYN_API void syn_generator_destroy(syn_generator*) SYN_NOEXCEPT;
 SYN_API void syn_generator_cancel(syn_generator*) SYN_NOEXCEPT;

@@ -64,7 +64,8 @@ func (t *TrainerParams) c() C.syn_trainer_params {
 	return p
 }
 
-// TrainerEstimate is what a trainer of that shape will take, before anything is allocated.
+// TrainerEstimate is what a trainer of that shape will take, before anything is allocated. On a GPU, more than is free is an Error
+// with OutOfMemory.
 func TrainerEstimate(d Device, config ModelConfig, params TrainerParams) (Memory, error) {
 	c, p, e := config.c(), params.c(), newError()
 	m := C.syn_memory{size: C.sizeof_syn_memory}

@@ -17,16 +17,8 @@ import (
 // ends with the bytes of a run that nobody touched.
 func TestInterruptedTrainingGoesOnAndEndsTheSame(t *testing.T) {
 	folder := t.TempDir()
-	binary := filepath.Join(folder, "synehrgy")
-	self, err := os.Executable()
-	require.NoError(t, err)
-	require.NoError(t, os.Link(self, binary))
+	command := commandsIn(t, folder)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "c.yaml"), []byte("train: {width: 32, layers: 1, heads: 2, steps: 400, eval_every: 100}\n"), 0o600))
-	command := func(arguments ...string) *exec.Cmd {
-		c := exec.Command(binary, arguments...)
-		c.Dir = folder
-		return c
-	}
 	require.NoError(t, command("simulate", "--patients", "60", "--out", "cohort").Run())
 	require.NoError(t, command("tokenize", "--cohort", "cohort", "--out", "corpus").Run())
 	require.NoError(t, command("train", "--corpus", "corpus", "--out", "whole", "--config", "c.yaml").Run())
@@ -61,17 +53,13 @@ func TestInterruptedTrainingGoesOnAndEndsTheSame(t *testing.T) {
 // TestTheSecondInterruptLeavesAtOnce: a stage that takes its time to end is not waited for.
 func TestTheSecondInterruptLeavesAtOnce(t *testing.T) {
 	folder := t.TempDir()
-	binary := filepath.Join(folder, "synehrgy")
-	self, err := os.Executable()
-	require.NoError(t, err)
-	require.NoError(t, os.Link(self, binary))
-	c := exec.Command(binary, "simulate", "--patients", "2000000", "--out", filepath.Join(folder, "cohort"))
+	c := commandsIn(t, folder)("simulate", "--patients", "2000000", "--out", "cohort")
 	require.NoError(t, c.Start())
 	time.Sleep(300 * time.Millisecond)
 	require.NoError(t, c.Process.Signal(os.Interrupt))
 	time.Sleep(100 * time.Millisecond)
 	began := time.Now()
-	err = c.Process.Signal(os.Interrupt)
+	err := c.Process.Signal(os.Interrupt)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		require.NoError(t, err)
 	}

@@ -18,10 +18,7 @@ import (
 // program runs the command line in a process of its own and returns its exit code and standard error.
 func program(t *testing.T, as *syscall.Credential, arguments ...string) (code int, stderr string) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "synehrgy")
-	self, err := os.Executable()
-	require.NoError(t, err)
-	require.NoError(t, os.Link(self, binary)) // testscript.Main acts on the name it is called by
+	binary := linkProgram(t, t.TempDir())
 	var said bytes.Buffer
 	command := exec.Command(binary, arguments...)
 	command.Stderr = &said
@@ -33,7 +30,7 @@ func program(t *testing.T, as *syscall.Credential, arguments ...string) (code in
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 		command.Env = append(os.Environ(), "HOME=/nonexistent")
 	}
-	err = command.Run()
+	err := command.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)

@@ -19,15 +19,16 @@ void syn_generator_params_init(syn_generator_params* params) noexcept {
   params->mask = 1;
 }
 
-syn_status syn_generator_estimate(const syn_device* device, const syn_model_config* config, const syn_generator_params* params,
-                                  syn_memory* out, syn_error* error) noexcept {
+syn_status syn_generator_estimate(const syn_device* device, const syn_model_config* config, const syn_grammar* grammar,
+                                  const syn_generator_params* params, syn_memory* out, syn_error* error) noexcept {
   return syn::guard("syn_generator_estimate", error, [&] {
     const auto& on = syn::object_of(device, "device");
     syn::require(config && params && out, "config, params or out is NULL");
     syn::require_size(out->size, sizeof *out, "syn_memory");
     syn_memory m = {};
     m.size = sizeof m;
-    syn::Generator::estimate(*on, syn::shape_of(*config), syn::generator_settings(*params), m);
+    const syn::Grammar* const under = grammar ? syn::object_of(grammar, "grammar").get() : nullptr;
+    syn::Generator::estimate(*on, syn::shape_of(*config), under, syn::generator_settings(*params), m);
     *out = m;
   });
 }

@@ -29,7 +29,7 @@ struct Device {
   const Isa isa;  // of the host
   Pool pool;
   const std::shared_ptr<gpu::Session> gpu;  // null on ref and cpu
-  std::mutex busy;  // held by whoever runs ops: handles of one device may be used from different threads, the pool by one
+  mutable std::mutex busy;  // held by whoever runs ops: handles of one device may be used from different threads, the pool by one
 
   // The op table: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type.
   template <class Real>

@@ -195,6 +195,15 @@ void release(Context* c, void* p) {
   settled(cudaFree(p));
 }
 
+int free_memory(Context* c, int64_t* bytes) {
+  *bytes = 0;
+  const OnDevice on(c->device);
+  size_t free = 0, total = 0;
+  const int code = settled(cudaMemGetInfo(&free, &total));
+  if (code == 0) *bytes = static_cast<int64_t>(free);
+  return code;
+}
+
 int allocate_pinned(Context* c, int64_t bytes, void** out) {
   *out = nullptr;
   if (bytes <= 0) return bytes < 0 ? cuda::kInvalid : 0;
@@ -280,6 +289,7 @@ const Backend table = {
     stream_of,
     allocate,
     release,
+    free_memory,
     allocate_pinned,
     release_pinned,
     upload,

@@ -13,7 +13,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 1;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 2;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
@@ -51,6 +51,7 @@ struct Backend {
 
   int (*allocate)(Context*, int64_t bytes, void** out);  // zeroed; null for 0 bytes
   void (*release)(Context*, void*);
+  int (*free_memory)(Context*, int64_t* bytes);  // of the device, as far as the driver knows: others may take it
   int (*allocate_pinned)(Context*, int64_t bytes, void** out);  // of the host, zeroed
   void (*release_pinned)(Context*, void*);
   int (*upload)(Context*, void* to, const void* from, int64_t bytes);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "gpu/model.h"
 #include "math/radix.h"
 #include "model/rope_table.h"
 
@@ -95,8 +96,7 @@ DecoderOnGpu::DecoderOnGpu(std::shared_ptr<Session> session, const Shape& shape,
       parameters_(layout_of(shape).count),
       words_(words_of(shape)),
       strides_(shape),
-      grammar_(session_, grammar) {
-  check_sizes(*session_, shape, slots);
+      grammar_(session_, with_room(grammar, slots)) {
   const int64_t cached = KvStrides::bytes(shape, slots, 1), block = StepBlock::bytes(slots, words_, slots);
   weights_region_.take<bf16>(parameters_);
   cache_region_.take<bf16>(cached);
@@ -124,17 +124,39 @@ DecoderOnGpu::DecoderOnGpu(std::shared_ptr<Session> session, const Shape& shape,
 // What is still queued works on memory that goes now.
 DecoderOnGpu::~DecoderOnGpu() { table_.wait(session_->context()); }
 
-void DecoderOnGpu::estimate(const Session& session, const Shape& s, int32_t slots, syn_memory& out) {
+// What a decoder takes of the device, the weights of the model with it.
+syn_memory DecoderOnGpu::plan(const Session& session, const Shape& s, const GrammarTables* grammar, int32_t slots) {
   check_sizes(session, s, slots);
-  const int64_t parameters = layout_of(s).count;
-  Region weights("weights"), rounded("rounded weights"), buffers("activations of decoding");
-  weights.take<float>(parameters);
-  rounded.take<bf16>(parameters);
-  lay_out(session, s, slots, 1, buffers);
-  out.parameters += weights.bytes();
-  out.activations += buffers.bytes();
-  out.workspace += rounded.bytes() + StepBlock::bytes(slots, words_of(s), slots);
-  out.kv_cache += KvStrides::bytes(s, slots, sizeof(bf16));
+  const Layout layout = layout_of(s);
+  Region weights("weights"), rounded("rounded weights"), buffers("activations of decoding"), cache("key/value cache");
+  plan_model(layout, weights);
+  rounded.take<bf16>(layout.count);
+  cache.take<bf16>(KvStrides::bytes(s, slots, 1));
+  lay_out(session, s, slots, grammar ? grammar->classes : 1, buffers);
+  syn_memory m = {};
+  m.size = sizeof m;
+  m.parameters = weights.bytes();
+  m.activations = buffers.bytes();
+  m.workspace = rounded.bytes() + (grammar ? GrammarOnGpu::bytes(*grammar) : 0);
+  m.kv_cache = cache.bytes();
+  return m;
+}
+
+void DecoderOnGpu::estimate(const Session& session, const Shape& s, const GrammarTables* grammar, int32_t slots,
+                            syn_memory& out) {
+  syn_memory m = plan(session, s, grammar, slots);
+  require_room(session, "generation", m, 0);
+  out.parameters += m.parameters;
+  out.activations += m.activations;
+  out.workspace += m.workspace;
+  out.kv_cache += m.kv_cache;
+}
+
+// The grammar, where there is room for it and for the rest of the decoder; the weights lie there already.
+const GrammarTables& DecoderOnGpu::with_room(const GrammarTables& grammar, int32_t slots) const {
+  syn_memory m = plan(*session_, shape_, &grammar, slots);
+  require_room(*session_, "generation", m, m.parameters);
+  return grammar;
 }
 
 // A copy that is done when this returns.

@@ -48,9 +48,10 @@ class DecoderOnGpu {
   DecoderOnGpu(const DecoderOnGpu&) = delete;
   DecoderOnGpu& operator=(const DecoderOnGpu&) = delete;
 
-  // Adds the bytes of the weights and of a decoder, without what the grammar adds: its tables, and scratch where its classes do
-  // not leave room for a row in the sampler.
-  static void estimate(const Session& session, const Shape& shape, int32_t slots, syn_memory& out);
+  // Adds the bytes of the weights and of a decoder. Without a grammar (null), its tables are left out, and scratch where its
+  // classes do not leave room for a row in the sampler. Throws as the constructor does; SYN_OUT_OF_MEMORY with each region where
+  // the device has fewer bytes free. With the device held.
+  static void estimate(const Session& session, const Shape& shape, const GrammarTables* grammar, int32_t slots, syn_memory& out);
 
   // Rounds the weights when their version is another than that of the last call.
   void refresh(uint64_t version);
@@ -76,6 +77,8 @@ class DecoderOnGpu {
   };
   static Buffers lay_out(const Session&, const Shape&, int32_t slots, int32_t classes, Region& region);
   static void check_sizes(const Session&, const Shape&, int32_t slots);
+  static syn_memory plan(const Session&, const Shape&, const GrammarTables*, int32_t slots);
+  const GrammarTables& with_room(const GrammarTables& grammar, int32_t slots) const;
 
   const cuda::bf16* rounded(const float* weight) const { return rounded_ + (weight - weights_); }
   void check(int code, const char* what) const { session_->check(code, what); }

@@ -21,21 +21,32 @@ void for_each_table(const GrammarTables& from, GrammarTables& to, Visit&& visit)
   visit(from.knots, to.knots, from.knot_start[from.vocab]);
 }
 
+// Plans the tables of from, or places them.
+void lay_out(const GrammarTables& from, GrammarTables& to, Region& region) {
+  for_each_table(from, to, [&](const auto* table, auto& place, int64_t count) {
+    place = region.take<std::remove_const_t<std::remove_pointer_t<decltype(table)>>>(count);
+  });
+}
+
 }  // namespace
+
+int64_t GrammarOnGpu::bytes(const GrammarTables& from) {
+  Region region("tables of the grammar");
+  GrammarTables planned = from;
+  lay_out(from, planned, region);
+  return region.bytes();
+}
 
 GrammarOnGpu::GrammarOnGpu(const std::shared_ptr<Session>& session, const GrammarTables& from) : tables_(from) {
   const auto check = [&](int code) { session->check(code, "a copy of the grammar"); };
-  const auto place = [&](const auto* table, auto& to, int64_t count) {
-    to = region_.take<std::remove_const_t<std::remove_pointer_t<decltype(table)>>>(count);
-  };
   const auto copy = [&](const auto* table, const auto* to, int64_t count) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(table)>>;
     const int64_t bytes = count * static_cast<int64_t>(sizeof(T));
     if (bytes > 0) check(session->table().upload(session->context(), const_cast<T*>(to), table, bytes));
   };
-  for_each_table(from, tables_, place);
+  lay_out(from, tables_, region_);
   region_.reserve(session);
-  for_each_table(from, tables_, place);
+  lay_out(from, tables_, region_);
   for_each_table(from, tables_, copy);
   check(session->table().wait(session->context()));
   tables_.run = nullptr;

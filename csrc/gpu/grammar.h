@@ -15,6 +15,9 @@ class GrammarOnGpu {
 
   const GrammarTables& tables() const { return tables_; }
 
+  // Of the device, for a copy of such tables.
+  static int64_t bytes(const GrammarTables& from);
+
  private:
   Region region_{"tables of the grammar"};
   GrammarTables tables_;

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "gpu/open.h"
+#include "synehrgy.h"
 
 namespace syn::gpu {
 
@@ -31,6 +32,11 @@ class SessionMemory final : public PlannedMemory {
 
 using Region = SessionMemory<&Backend::allocate, &Backend::release>;
 using Pinned = SessionMemory<&Backend::allocate_pinned, &Backend::release_pinned>;
+
+// Sets plan.total to the sum of its regions, and throws SYN_OUT_OF_MEMORY with each of them where that is more than the device
+// has for what ("training"): the bytes that are free, and `there` bytes of the plan that are allocated already. With the device
+// held. Others may still take what is free before it is allocated, so an allocation may fail all the same.
+void require_room(const Session& session, const char* what, syn_memory& plan, int64_t there);
 
 }  // namespace syn::gpu
 

@@ -40,6 +40,7 @@ class ModelOnGpu final : public Model {
   const float* weights_on_gpu() const override { return masters_.data; }
   const Weights<float>& weights() const { return weights_; }  // of the device
   const Transfer& transfer() const { return transfer_; }
+  int64_t bytes() const { return region_.bytes(); }  // of the device
 
   // The matrices as they are now: where weights have changed since the last call, rounding them is queued. With the device held.
   const Matrices& matrices();

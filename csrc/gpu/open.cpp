@@ -17,6 +17,18 @@ namespace {
 
 constexpr int32_t kLeastMajor = 8;  // compute capability that the kernels are compiled for
 
+// Codes of the CUDA runtime after which a device answers nothing more in this process, and for which no kernel of ours can be to
+// blame: unavailable, none there, no such device, no context any more, an ECC or an NVLink error that cannot be corrected, a
+// context that was destroyed.
+constexpr int kLost[] = {46, 100, 101, 201, 214, 220, 709};
+
+bool is_lost(int code) {
+  for (const int lost : kLost) {
+    if (code == lost) return true;
+  }
+  return false;
+}
+
 const char* word_of(int32_t backend) { return backend == SYN_BACKEND_CUDA ? "CUDA" : "hostgpu"; }
 
 // The folder of the library that this function lies in, without symbolic links.
@@ -93,13 +105,17 @@ DeviceInfo first_device(const Backend& table, int32_t backend) {
 Session::Session(const Backend& table, int32_t device) : table_(table) {
   int code = table.describe(device, &info_);
   if (code == 0) code = table.open(device, &context_);
-  if (code != 0) fail(SYN_NO_DEVICE, "device %d of %s cannot be opened: %s", device, table.name, table.error_text(code));
+  if (code != 0)
+    fail(code == kOutOfMemory ? SYN_OUT_OF_MEMORY : SYN_NO_DEVICE, "device %d of %s cannot be opened: %s", device, table.name,
+         table.error_text(code));
 }
 
 Session::~Session() { table_.close(context_); }
 
 void Session::check(int code, const char* what) const {
   if (code == 0) return;
+  if (is_lost(code))
+    fail(SYN_NO_DEVICE, "%s was lost (%s): %s; what was saved before is kept", info_.name, what, table_.error_text(code));
   fail(code == kOutOfMemory ? SYN_OUT_OF_MEMORY : SYN_INTERNAL, "%s on %s: %s", what, info_.name, table_.error_text(code));
 }
 

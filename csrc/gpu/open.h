@@ -18,7 +18,8 @@ constexpr int kOutOfMemory = 2;  // the code of an allocation that could not be 
 // A device with its context, closed at the end.
 class Session {
  public:
-  // Throws SYN_NO_DEVICE with the words of the backend where the device cannot be opened.
+  // Throws SYN_NO_DEVICE with the words of the backend where the device cannot be opened, SYN_OUT_OF_MEMORY where others left no
+  // room for a context.
   Session(const Backend& table, int32_t device);
   ~Session();
   Session(const Session&) = delete;
@@ -29,7 +30,8 @@ class Session {
   cuda::Stream stream() const { return table_.stream(context_); }
   const DeviceInfo& info() const { return info_; }
 
-  // Throws SYN_INTERNAL, of allocations SYN_OUT_OF_MEMORY, unless code is 0: what was done, where, and the words of the code.
+  // Throws unless code is 0: what was done, where, and the words of the code. SYN_NO_DEVICE for a device that is there no longer,
+  // SYN_OUT_OF_MEMORY for an allocation, else SYN_INTERNAL.
   void check(int code, const char* what) const;
 
  private:

@@ -38,8 +38,8 @@ void Parcel::send(const Queue& queue) const { queue.upload(device_, host_, bytes
 TrainerOnGpu::TrainerOnGpu(std::shared_ptr<ModelOnGpu> model, const syn_trainer_params& params)
     : model_(std::move(model)), params_(params), queue_(*model_->session()) {
   const Shape& shape = model_->shape();
-  check_trainer(shape, params_);
   const auto lock = hold();
+  gpu::estimate(*model_->session(), shape, params_, model_->bytes());  // throws where there is no room
   plan_trainer(shape, layout().count, params_, regions_);
   regions_.reserve(model_->session());
   plan_ = plan_trainer(shape, layout().count, params_, regions_);

@@ -58,8 +58,10 @@ struct TrainerRegions {
 void check_trainer(const Shape& shape, const syn_trainer_params& params);
 TrainerPlan plan_trainer(const Shape& shape, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions);
 
-// Memory of the device by region; the masters with their rounded copy are the parameters. Pinned memory of the host is not in it.
-syn_memory estimate(const Shape& shape, const syn_trainer_params& params);
+// Memory of the device by region; the masters with their rounded copy are the parameters, of which `there` bytes are allocated
+// already. Pinned memory of the host is not in it, nor the soft targets, whose rows nobody knows yet. Throws SYN_OUT_OF_MEMORY
+// with each region where the device has fewer bytes free. With the device held.
+syn_memory estimate(const Session& session, const Shape& shape, const syn_trainer_params& params, int64_t there);
 
 class TrainerOnGpu final : public Trainer {
  public:

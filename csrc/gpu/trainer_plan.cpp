@@ -51,7 +51,7 @@ TrainerPlan plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_p
   return p;
 }
 
-syn_memory estimate(const Shape& shape, const syn_trainer_params& params) {
+syn_memory estimate(const Session& session, const Shape& shape, const syn_trainer_params& params, int64_t there) {
   check_trainer(shape, params);
   const Layout layout = layout_of(shape);
   Region weights("weights");
@@ -65,7 +65,7 @@ syn_memory estimate(const Shape& shape, const syn_trainer_params& params) {
   m.moments = regions.moments.bytes();
   m.activations = regions.activations.bytes();
   m.workspace = regions.workspace.bytes();
-  m.total = m.parameters + m.gradients + m.moments + m.activations + m.workspace;
+  require_room(session, params.inference ? "scoring" : "training", m, there);
   return m;
 }
 

@@ -25,6 +25,10 @@ constexpr int32_t kMostSlots = 1 << 16;
 constexpr int64_t kMostTokens = int64_t{1} << 31;  // a position is 32 bits of the counter
 constexpr int64_t kFarthest = 1 << 16;             // no state is farther from the end
 
+void check_vocabulary(const GrammarTables& tables, const Shape& shape) {
+  require(tables.vocab == shape.vocab, "the grammar has %d tokens, the model %d", tables.vocab, shape.vocab);
+}
+
 struct Slot {
   bool active = false;
   bool closed = false;  // the length limit has had a say
@@ -67,7 +71,7 @@ class SlotGenerator final : public Generator {
  public:
   SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Grammar> grammar, const GeneratorSettings& settings);
 
-  static void estimate(const Device&, const Shape&, const GeneratorSettings&, syn_memory& out);
+  static void estimate(const Device&, const Shape&, const Grammar*, const GeneratorSettings&, syn_memory& out);
   void submit(int64_t first, int64_t count) override;
   void run(int64_t max_steps, syn_generator_stats& stats) override;
   void take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) override;
@@ -134,10 +138,12 @@ SlotGenerator::SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Gramm
   }
 }
 
-void SlotGenerator::estimate(const Device& device, const Shape& s, const GeneratorSettings& settings, syn_memory& out) {
+void SlotGenerator::estimate(const Device& device, const Shape& s, const Grammar* grammar, const GeneratorSettings& settings,
+                             syn_memory& out) {
   Arena arena("generator");
   lay_out(s, settings.slots, arena);
-  estimate_step_decoder(device, s, settings, out);
+  const GrammarTables tables = grammar ? grammar->tables() : GrammarTables{};
+  estimate_step_decoder(device, s, grammar ? &tables : nullptr, settings, out);
   out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
 }
 
@@ -333,7 +339,7 @@ void SlotGenerator::take(int32_t* tokens, int64_t* numbers, int64_t capacity, sy
 std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::shared_ptr<Grammar> grammar,
                                              const GeneratorSettings& s) {
   const GrammarTables tables = grammar->tables();
-  require(tables.vocab == model->shape().vocab, "the grammar has %d tokens, the model %d", tables.vocab, model->shape().vocab);
+  check_vocabulary(tables, model->shape());
   const int32_t ffn = model->shape().ffn;
   require(s.precision != Precision::kInt8 || ffn <= kInt8Terms, "ffn is %d, sums of int8 products hold %d terms", ffn,
           kInt8Terms);
@@ -343,8 +349,10 @@ std::shared_ptr<Generator> Generator::create(std::shared_ptr<Model> model, std::
   return std::make_shared<SlotGenerator>(std::move(model), std::move(grammar), s);
 }
 
-void Generator::estimate(const Device& device, const Shape& shape, const GeneratorSettings& s, syn_memory& out) {
-  SlotGenerator::estimate(device, shape, s, out);
+void Generator::estimate(const Device& device, const Shape& shape, const Grammar* grammar, const GeneratorSettings& s,
+                         syn_memory& out) {
+  if (grammar) check_vocabulary(grammar->tables(), shape);
+  SlotGenerator::estimate(device, shape, grammar, s, out);
   out.total = out.parameters + out.gradients + out.moments + out.activations + out.workspace + out.kv_cache;
 }
 

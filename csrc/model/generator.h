@@ -36,7 +36,8 @@ class Generator {
   virtual ~Generator() = default;
 
   static std::shared_ptr<Generator> create(std::shared_ptr<Model>, std::shared_ptr<Grammar>, const GeneratorSettings&);
-  static void estimate(const Device&, const Shape&, const GeneratorSettings&, syn_memory& out);
+  // grammar null: without what it takes on a GPU. Throws SYN_OUT_OF_MEMORY where a GPU has less free than its part of that.
+  static void estimate(const Device&, const Shape&, const Grammar* grammar, const GeneratorSettings&, syn_memory& out);
 
   // The contracts of bindings/synehrgy.h.
   virtual void submit(int64_t first, int64_t count) = 0;

@@ -115,10 +115,12 @@ std::unique_ptr<StepDecoder> make_step_decoder(const std::shared_ptr<Model>& mod
   return device.backend == SYN_BACKEND_REF ? on_host<double>(model, grammar, settings) : on_host<float>(model, grammar, settings);
 }
 
-void estimate_step_decoder(const Device& device, const Shape& shape, const GeneratorSettings& settings, syn_memory& out) {
+void estimate_step_decoder(const Device& device, const Shape& shape, const GrammarTables* grammar,
+                           const GeneratorSettings& settings, syn_memory& out) {
   if (device.gpu) {
     check_settings_on_gpu(settings);
-    gpu::DecoderOnGpu::estimate(*device.gpu, shape, settings.slots, out);
+    const std::lock_guard<std::mutex> lock(device.busy);
+    gpu::DecoderOnGpu::estimate(*device.gpu, shape, grammar, settings.slots, out);
   } else if (device.backend == SYN_BACKEND_REF) {
     HostDecoder<double>::estimate(device, shape, settings, out);
   } else {

@@ -45,8 +45,10 @@ class StepDecoder {
 std::unique_ptr<StepDecoder> make_step_decoder(const std::shared_ptr<Model>& model, const GrammarTables& grammar,
                                                const GeneratorSettings& settings);
 
-// Adds the bytes of the weights and of their decoder; on a GPU without what the grammar adds.
-void estimate_step_decoder(const Device& device, const Shape& shape, const GeneratorSettings& settings, syn_memory& out);
+// Adds the bytes of the weights and of their decoder; on a GPU with the tables of the grammar, unless it is null. Throws
+// SYN_OUT_OF_MEMORY where a GPU has fewer bytes free.
+void estimate_step_decoder(const Device& device, const Shape& shape, const GrammarTables* grammar,
+                           const GeneratorSettings& settings, syn_memory& out);
 
 }  // namespace syn
 

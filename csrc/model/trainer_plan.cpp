@@ -82,7 +82,10 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
 
 syn_memory Trainer::estimate(const Device& device, const Shape& shape, const syn_trainer_params& params) {
   check(params);
-  if (device.gpu) return gpu::estimate(shape, params);
+  if (device.gpu) {
+    const std::lock_guard<std::mutex> lock(device.busy);
+    return gpu::estimate(*device.gpu, shape, params, 0);
+  }
   return device.backend == SYN_BACKEND_REF ? estimate_for<double>(device, shape, params)
                                            : estimate_for<float>(device, shape, params);
 }

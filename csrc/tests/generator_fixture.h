@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "math/grammar.h"
@@ -200,8 +201,11 @@ struct Factory {
   syn_error failure = fresh_error();
 
   Factory(int32_t backend, int32_t threads, const syn_model_config& config, const SmallGrammar& g,
-          const syn_generator_params& p) {
-    device = make_device(backend, threads);
+          const syn_generator_params& p)
+      : Factory(make_device(backend, threads), config, g, p) {}
+
+  Factory(DeviceHandle on, const syn_model_config& config, const SmallGrammar& g, const syn_generator_params& p)
+      : device(std::move(on)) {
     model = make_model(device.get(), config, 11);
     syn_grammar* made = nullptr;
     must(g.create(&made, &failure), failure);

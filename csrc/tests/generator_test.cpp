@@ -241,7 +241,7 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   Factory f(SYN_BACKEND_CPU, 1, config, g, p);
   syn_memory m = {};
   m.size = sizeof m;
-  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &p, &m, &f.failure), SYN_OK) << f.failure.message;
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, f.grammar.get(), &p, &m, &f.failure), SYN_OK) << f.failure.message;
   EXPECT_EQ(m.kv_cache, 10 * 2 * config.layers * 112 * config.kv_heads * config.head_dim * 4)
       << "100 positions are seven blocks of 16";
   syn_generator_params halves = p;
@@ -291,7 +291,7 @@ TEST(Generator, sizes_beyond_the_machine_are_out_of_memory_and_leave_nothing_beh
   syn_memory m = {};
   m.size = sizeof m;
   const syn_generator_params many = generator_params(1 << 16, 10);
-  ASSERT_EQ(syn_generator_estimate(f.device.get(), &huge, &many, &m, &f.failure), SYN_OK) << f.failure.message;
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &huge, nullptr, &many, &m, &f.failure), SYN_OK) << f.failure.message;
   EXPECT_EQ(m.kv_cache, (int64_t{1} << 16) * 2 * 1000 * (int64_t{1} << 20) * 32 * 4) << "no product may have wrapped";
 }
 

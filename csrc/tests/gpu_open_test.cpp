@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -14,18 +13,12 @@
 #include "gpu/open.h"
 #include "tests/handles.h"
 #include "tests/json.h"
+#include "tests/plugins_in.h"
 
 namespace syn::tests {
 namespace {
 
 using cuda::bf16;
-
-// Plugins are looked for in this folder while it lives.
-class PluginsIn {
- public:
-  explicit PluginsIn(const std::string& folder) { setenv("SYNEHRGY_BACKEND_DIR", folder.c_str(), 1); }
-  ~PluginsIn() { unsetenv("SYNEHRGY_BACKEND_DIR"); }
-};
 
 std::string fake(const char* kind) { return std::string(SYN_FAKE_PLUGINS) + "/" + kind; }
 
@@ -74,6 +67,10 @@ TEST(GpuOpen, a_device_that_is_too_old_or_cannot_be_opened) {
     const PluginsIn folder(fake("old_device"));
     EXPECT_EQ(refusal(SYN_BACKEND_CUDA, SYN_NO_DEVICE),
               "CUDA device 0 (Fake T4) has compute capability 7.5, expected 8.0; CUDA_VISIBLE_DEVICES takes another");
+  }
+  {
+    const PluginsIn folder(fake("full_device"));
+    EXPECT_EQ(refusal(SYN_BACKEND_CUDA, SYN_OUT_OF_MEMORY), "device 0 of cuda cannot be opened: out of memory");
   }
   const PluginsIn folder(fake("busy_device"));
   EXPECT_EQ(refusal(SYN_BACKEND_CUDA, SYN_NO_DEVICE), "device 0 of cuda cannot be opened: all devices are busy");
@@ -195,6 +192,12 @@ TEST_F(GpuSession, memory_is_zeroed_copied_cleared_and_read_back) {
   EXPECT_EQ(table_.clear(context_, b, 2 * 4), 0);
   EXPECT_EQ(download(a, 5), (std::vector<int32_t>{2, 3, 4, 5, 0}));
   EXPECT_EQ(download(b, 5), (std::vector<int32_t>{0, 0, 3, 4, 5}));
+  int64_t free = 0, less = 0;
+  ASSERT_EQ(table_.free_memory(context_, &free), 0);
+  char* const large = allocate<char>(1 << 20);
+  ASSERT_EQ(table_.free_memory(context_, &less), 0);
+  EXPECT_EQ(free - less, 1 << 20);
+  table_.release(context_, large);
   void* pinned = nullptr;
   ASSERT_EQ(table_.allocate_pinned(context_, 64, &pinned), 0);
   EXPECT_EQ(static_cast<char*>(pinned)[63], 0);
@@ -222,6 +225,10 @@ TEST_F(GpuSession, an_error_is_a_sentence_once) {
   EXPECT_STREQ(thrown(code).what(), "clearing on hostgpu, no GPU: hostgpu: memset of 24 bytes outside every device allocation");
   EXPECT_EQ(table_.wait(context_), 0) << "the error came twice";
   EXPECT_EQ(thrown(gpu::kOutOfMemory).code(), SYN_OUT_OF_MEMORY);
+  for (const int lost : {46, 100, 214}) EXPECT_EQ(thrown(lost).code(), SYN_NO_DEVICE) << lost;
+  EXPECT_STREQ(thrown(46).what(),
+               "hostgpu, no GPU was lost (clearing): an error of the emulation; what was saved before is kept");
+  for (const int defect : {1, 700, 719}) EXPECT_EQ(thrown(defect).code(), SYN_INTERNAL) << defect;
   EXPECT_EQ(thrown(0).code(), SYN_OK);
   table_.release(context_, a);
 }

@@ -3,15 +3,19 @@
 #define SYN_TESTS_SAMPLE_ROWS_H
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
+#include "core/machine.h"
 #include "math/bits.h"
 #include "math/dequantise.h"
 #include "math/exp2.h"
 #include "math/philox.h"
 #include "model/grammar.h"
+#include "ops/decode_table.h"
 #include "ops/sample.h"
 
 namespace syn::tests {
@@ -103,6 +107,22 @@ inline SampleSettings random_settings(Chance& c) {
   s.min_p = c.often(0.3) ? static_cast<float>(c.unit() * c.unit()) : 0.0f;
   s.mask = c.often(0.85);
   return s;
+}
+
+// The samplers of the host that this machine runs.
+inline std::vector<SampleFunction> host_samplers() {
+  std::vector<SampleFunction> out = {ref::decode_table().sample};
+  if (machine_isa() >= Isa::kAvx2) out.push_back(cpu::avx2::decode_table().sample);
+  if (machine_isa() >= Isa::kAvx512) out.push_back(cpu::avx512::decode_table().sample);
+  return out;
+}
+
+// One row's draw by a sampler of the host.
+inline void draw_on_host(SampleFunction sample, const GrammarTables& tables, const SampleSettings& settings, const float* logits,
+                         SampleDraw& d) {
+  alignas(64) static std::byte scratch[1 << 14];
+  if (sample_scratch_bytes(tables.vocab) > sizeof scratch) throw std::runtime_error("too many tokens for this scratch");
+  sample(tables, settings, logits, d, scratch);
 }
 
 // Every field that a draw sets; the double reports by their bits.

@@ -69,6 +69,14 @@ class Training {
          e);
     return out;
   }
+  // accumulate with its status, for batches that are refused and devices that fail.
+  syn_status try_accumulate(const TrainingBatch& b, syn_error& e) const {
+    syn_loss loss = {};
+    loss.size = sizeof loss;
+    e = fresh_error();
+    return syn_trainer_accumulate(trainer_.get(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(),
+                                  b.offsets.data(), b.segments(), 0, &loss, &e);
+  }
   syn_update apply(double lr = 1e-3) {
     syn_update out = {};
     out.size = sizeof out;

@@ -47,8 +47,9 @@ func (o *GeneratorOptions) core(b Backend) (bindings.GeneratorParams, error) {
 	}, err
 }
 
-// EstimateGeneration is what a generator with a model of that shape will take, weights included.
-func (d *Device) EstimateGeneration(config checkpoint.Config, o GeneratorOptions) (Memory, error) {
+// EstimateGeneration is what a generator with a model of that shape will take, weights included; on a GPU also the tables of the
+// grammar, unless it is nil. It is an ErrOutOfMemory where a GPU has less free.
+func (d *Device) EstimateGeneration(config checkpoint.Config, g *Grammar, o GeneratorOptions) (Memory, error) {
 	if err := config.Validate(); err != nil {
 		return Memory{}, err
 	}
@@ -62,7 +63,15 @@ func (d *Device) EstimateGeneration(config checkpoint.Config, o GeneratorOptions
 	}
 	defer runtime.KeepAlive(d)
 	defer d.mu.Unlock()
-	return bindings.GeneratorEstimate(raw, coreConfig(&config, Fresh{}), params)
+	var grammar bindings.Grammar
+	if g != nil {
+		if grammar, err = g.lock("grammar"); err != nil {
+			return Memory{}, err
+		}
+		defer runtime.KeepAlive(g)
+		defer g.mu.Unlock()
+	}
+	return bindings.GeneratorEstimate(raw, coreConfig(&config, Fresh{}), grammar, params)
 }
 
 // Generator draws records.

@@ -1,6 +1,7 @@
 package engine
 
-// The core against PyTorch: every folder of golden numbers, on both CPU backends, to the bars that come with the numbers.
+// The core against PyTorch: every folder of golden numbers, on both CPU backends and on the emulation of a GPU, to the bars that
+// come with the numbers.
 
 import (
 	"encoding/json"
@@ -44,8 +45,12 @@ type golden struct {
 	batch Batch
 }
 
-// forEachGolden runs test for every folder of golden numbers on every backend.
+// forEachGolden runs test for every folder of golden numbers on both backends of the processor.
 func forEachGolden(t *testing.T, test func(t *testing.T, g *golden, d *Device)) {
+	forEachGoldenOn(t, []Backend{Ref, CPU}, test)
+}
+
+func forEachGoldenOn(t *testing.T, backends []Backend, test func(t *testing.T, g *golden, d *Device)) {
 	folder, set := os.LookupEnv("SYNEHRGY_GOLDEN")
 	if !set {
 		folder = filepath.Join("..", "..", "..", "shared", "golden")
@@ -59,7 +64,7 @@ func forEachGolden(t *testing.T, test func(t *testing.T, g *golden, d *Device)) 
 		t.Skipf("%s is missing", folder)
 	}
 	for _, path := range found {
-		for _, backend := range []Backend{Ref, CPU} {
+		for _, backend := range backends {
 			t.Run(filepath.Base(filepath.Dir(path))+"/"+string(backend), func(t *testing.T) {
 				test(t, readGolden(t, filepath.Dir(path)), open(t, backend, 2))
 			})
@@ -67,11 +72,15 @@ func forEachGolden(t *testing.T, test func(t *testing.T, g *golden, d *Device)) 
 	}
 }
 
-// forEachPrecision is forEachGolden in both precisions, each with its bar.
+// forEachPrecision is forEachGolden in both precisions, each with its bar, and on the emulation of a GPU in its one.
 func forEachPrecision(t *testing.T, test func(t *testing.T, g *golden, d *Device, p Precision, bar bar)) {
 	for _, p := range []Precision{FP32, BF16} {
+		backends := []Backend{Ref, CPU}
+		if p == BF16 && hasEmulation() {
+			backends = append(backends, HostGPU)
+		}
 		t.Run(string(p), func(t *testing.T) {
-			forEachGolden(t, func(t *testing.T, g *golden, d *Device) {
+			forEachGoldenOn(t, backends, func(t *testing.T, g *golden, d *Device) {
 				bar := bars[d.Backend()]
 				if p == BF16 {
 					bar = bf16Bar

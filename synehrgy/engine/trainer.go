@@ -81,7 +81,8 @@ func (o *TrainerOptions) core(b Backend) (bindings.TrainerParams, error) {
 	return p, nil
 }
 
-// EstimateTraining is what a trainer of a model of that shape will take, weights included.
+// EstimateTraining is what a trainer of a model of that shape will take, weights included. It is an ErrOutOfMemory where a GPU has
+// less free.
 func (d *Device) EstimateTraining(config checkpoint.Config, o TrainerOptions) (Memory, error) {
 	if err := config.Validate(); err != nil {
 		return Memory{}, err

@@ -89,16 +89,16 @@ func Run(ctx context.Context, o Options) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
-	model, err := open(o.Device, o.Model, v)
-	if err != nil {
-		return Stats{}, err
-	}
-	defer model.Close()
 	grammar, err := engine.NewGrammar(v.Generation())
 	if err != nil {
 		return Stats{}, fmt.Errorf("the grammar of %s: %w", filepath.Join(o.Model, token.FileName), err)
 	}
 	defer grammar.Close()
+	model, err := open(o.Device, o.Model, v, grammar, o.Config.engine())
+	if err != nil {
+		return Stats{}, err
+	}
+	defer model.Close()
 	var cost *PrecisionCost
 	if o.Config.narrowed() != "" {
 		if cost, err = precisionCost(ctx, model, grammar, o.Config); err != nil {

@@ -10,11 +10,18 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/token"
 )
 
-// open loads the model of a checkpoint folder and makes sure that it speaks the vocabulary beside it.
-func open(d *engine.Device, folder string, v *token.Vocabulary) (*engine.Model, error) {
+// open loads the model of a checkpoint folder and makes sure that it speaks the vocabulary beside it, and that the device has room
+// for a generator of it before anything lies there.
+func open(d *engine.Device, folder string, v *token.Vocabulary, g *engine.Grammar, o engine.GeneratorOptions) (*engine.Model, error) {
 	weights := filepath.Join(folder, engine.WeightsFile)
 	if err := checkFingerprint(weights, v); err != nil {
 		return nil, err
+	}
+	// A configuration that cannot be read, or of another vocabulary, is said below, after the checksums.
+	if config, err := checkpoint.ReadConfig(filepath.Join(folder, engine.ConfigFile)); err == nil && config.Vocab == v.Size() {
+		if _, err := d.EstimateGeneration(*config, g, o); err != nil {
+			return nil, err
+		}
 	}
 	m, err := engine.LoadModel(d, folder, engine.Fresh{})
 	if err != nil {

@@ -31,7 +31,7 @@ func prepare(o *Options) (*run, error) {
 	r := &run{o: o, state: state{
 		Format: stateFormat, Backend: string(o.Device.Backend()), Vocabulary: o.Corpus.Vocabulary.Fingerprint(), saved: -1,
 	}}
-	config, err := o.shape()
+	config, memory, err := Estimate(*o)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func prepare(o *Options) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.build(config, soft); err != nil {
+	if err := r.build(config, memory, soft); err != nil {
 		return nil, err
 	}
 	if resumed {
@@ -167,7 +167,8 @@ func (r *run) plan() error {
 	return nil
 }
 
-// Estimate is the model that a run would train and the memory it would take, before anything is allocated or written.
+// Estimate is the model that a run would train and the memory it would take, before anything is allocated or written; where a GPU
+// has less free, an engine.ErrOutOfMemory.
 func Estimate(o Options) (checkpoint.Config, engine.Memory, error) {
 	if err := o.Config.Validate(); err != nil {
 		return checkpoint.Config{}, engine.Memory{}, err
@@ -187,19 +188,14 @@ func (o *Options) trainer() engine.TrainerOptions {
 }
 
 // build makes the model and the trainer.
-func (r *run) build(config checkpoint.Config, soft softTable) (err error) {
+func (r *run) build(config checkpoint.Config, memory engine.Memory, soft softTable) (err error) {
 	c, o := &r.o.Config, r.o
-	options := o.trainer()
-	memory, err := o.Device.EstimateTraining(config, options)
-	if err != nil {
-		return err
-	}
 	o.Log.Info("training", "model", config.String(), "steps", r.schedule.Total, "steps_per_epoch", r.perEpoch, "bytes", memory.Total)
 	r.model, err = engine.NewModel(o.Device, config, engine.Fresh{Seed: c.Seed, Std: c.InitStd, Dropout: c.Dropout})
 	if err != nil {
 		return err
 	}
-	if r.trainer, err = engine.NewTrainer(r.model, options); err != nil {
+	if r.trainer, err = engine.NewTrainer(r.model, o.trainer()); err != nil {
 		r.model.Close()
 		return err
 	}

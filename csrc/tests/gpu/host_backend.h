@@ -1,7 +1,9 @@
-// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations counted; and a device made from it.
+// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations counted and faults that a test
+// may ask for; and a device made from it.
 #ifndef SYN_TESTS_GPU_HOST_BACKEND_H
 #define SYN_TESTS_GPU_HOST_BACKEND_H
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -30,11 +32,61 @@ inline DeviceMemory& device_memory() {
   return memory;
 }
 
+// What goes wrong with the device.
+struct Faults {
+  int64_t memory = INT64_MAX;       // bytes that it has; INT64_MAX: those of the plugin
+  int64_t allocations = INT64_MAX;  // so many more are had, then somebody else has taken what was free
+  int64_t waits = INT64_MAX;        // so many more end well, in the next the device is lost
+  bool lost = false;
+};
+inline Faults& faults() {
+  static Faults now;
+  return now;
+}
+// Asks for faults while it lives.
+class WithFaults {
+ public:
+  explicit WithFaults(const Faults& f) { faults() = f; }
+  ~WithFaults() { faults() = {}; }
+  WithFaults(const WithFaults&) = delete;
+  WithFaults& operator=(const WithFaults&) = delete;
+};
+constexpr int kUnavailable = 46;  // cudaErrorDevicesUnavailable
+
 inline const gpu::Backend& plugin_table() { return *synehrgy_gpu_backend(gpu::kBackendAbi); }
+
+inline void add_faults(gpu::Backend& t) {
+  t.error_text = [](int code) {
+    return code == kUnavailable ? "all CUDA-capable devices are busy or unavailable" : plugin_table().error_text(code);
+  };
+  t.free_memory = [](gpu::Context* c, int64_t* bytes) {
+    if (faults().lost) return kUnavailable;
+    if (faults().memory == INT64_MAX) return plugin_table().free_memory(c, bytes);
+    *bytes = std::max(int64_t{0}, faults().memory - device_memory().bytes());
+    return 0;
+  };
+  t.upload = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    return faults().lost ? kUnavailable : plugin_table().upload(c, to, from, bytes);
+  };
+  t.download = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    return faults().lost ? kUnavailable : plugin_table().download(c, to, from, bytes);
+  };
+  t.clear = [](gpu::Context* c, void* p, int64_t bytes) {
+    return faults().lost ? kUnavailable : plugin_table().clear(c, p, bytes);
+  };
+  t.wait = [](gpu::Context* c) {
+    const int code = plugin_table().wait(c);  // in any case: what is queued may use memory that goes soon
+    faults().lost |= faults().waits-- <= 0;
+    return faults().lost ? kUnavailable : code;
+  };
+}
 
 inline gpu::Backend host_backend() {
   gpu::Backend t = plugin_table();
   t.allocate = [](gpu::Context* c, int64_t bytes, void** out) {
+    *out = nullptr;
+    if (faults().lost) return kUnavailable;
+    if (faults().allocations-- <= 0) return gpu::kOutOfMemory;
     const int code = plugin_table().allocate(c, bytes, out);
     if (code == 0 && *out) {
       ++device_memory().calls;
@@ -46,12 +98,17 @@ inline gpu::Backend host_backend() {
     plugin_table().release(c, p);
     device_memory().live.erase(p);
   };
+  add_faults(t);
   return t;
 }
 
+// A device of a table that outlives it.
+inline std::shared_ptr<Device> device_of(const gpu::Backend& table) {
+  return std::make_shared<Device>(std::make_shared<gpu::Session>(table, 0));
+}
 inline std::shared_ptr<Device> host_gpu() {
   static const gpu::Backend table = host_backend();
-  return std::make_shared<Device>(std::make_shared<gpu::Session>(table, 0));
+  return device_of(table);
 }
 inline DeviceHandle host_gpu_device() { return DeviceHandle(new syn_device(host_gpu())); }
 

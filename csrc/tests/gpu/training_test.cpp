@@ -198,14 +198,6 @@ TEST(GpuTraining, a_gradient_that_is_not_finite_changes_nothing) {
   for (const double w : t.all_weights()) ASSERT_TRUE(std::isfinite(w));
 }
 
-syn_status try_accumulate(const Training& t, const TrainingBatch& b, syn_error& e) {
-  syn_loss loss = {};
-  loss.size = sizeof loss;
-  e = fresh_error();
-  return syn_trainer_accumulate(t.trainer(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(), b.offsets.data(),
-                                b.segments(), 0, &loss, &e);
-}
-
 TEST(GpuTraining, bad_batches_are_refused_with_nothing_changed) {
   Training t = on_device(llama(0));
   t.accumulate(ragged());
@@ -215,11 +207,11 @@ TEST(GpuTraining, bad_batches_are_refused_with_nothing_changed) {
   target.targets[3] = kVocab;
   soft.soft_row[2] = Training::kSoftRows;
   syn_error e = fresh_error();
-  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, token, e));
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, t.try_accumulate(token, e));
   EXPECT_STREQ(e.message, "the token at position 40 is outside 0 to 60");
-  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, target, e));
-  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, soft, e));
-  EXPECT_EQ(SYN_INVALID_ARGUMENT, try_accumulate(t, TrainingBatch({kContext, 30}, kVocab, 0), e));  // longer than planned
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, t.try_accumulate(target, e));
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, t.try_accumulate(soft, e));
+  EXPECT_EQ(SYN_INVALID_ARGUMENT, t.try_accumulate(TrainingBatch({kContext, 30}, kVocab, 0), e));  // longer than planned
   EXPECT_EQ(t.all_gradients(), before);
 }
 
@@ -228,7 +220,7 @@ TEST(GpuTraining, a_cancelled_call_leaves_no_half_gradient) {
   t.accumulate(ragged());
   syn_trainer_cancel(t.trainer());
   syn_error e = fresh_error();
-  EXPECT_EQ(SYN_CANCELLED, try_accumulate(t, ragged(), e));
+  EXPECT_EQ(SYN_CANCELLED, t.try_accumulate(ragged(), e));
   t.accumulate(ragged());
   fresh.accumulate(ragged());
   EXPECT_EQ(t.all_gradients(), fresh.all_gradients());

@@ -1,6 +1,7 @@
 // Plugins that cannot be used, each in its own way, for gpu_open_test.cpp; FAKE is the way.
 //   1  no symbol       2  no table of this version     3  a table of another size
 //   4  no driver       5  a driver without a device    6  a device that is too old     7  a device that cannot be opened
+//   8  a device whose memory is taken
 #include "gpu/backend.h"
 
 using syn::gpu::Backend;
@@ -9,9 +10,10 @@ using syn::gpu::DeviceInfo;
 
 namespace {
 
-constexpr int kNoDriver = 35, kBusy = 46;
+constexpr int kOutOfMemory = 2, kNoDriver = 35, kBusy = 46;
 
 const char* error_text(int code) {
+  if (code == kOutOfMemory) return "out of memory";
   return code == kNoDriver ? "no NVIDIA driver is installed (libcuda.so.1 was not found)" : "all devices are busy";
 }
 int devices(int32_t* count) {
@@ -24,7 +26,7 @@ int describe(int32_t, DeviceInfo* out) {
 }
 int open_context(int32_t, Context** out) {
   *out = nullptr;
-  return kBusy;
+  return FAKE == 8 ? kOutOfMemory : kBusy;
 }
 
 Backend table_of_this_fake() {

@@ -50,6 +50,14 @@ void move(void* to, const void* from, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) d[i] = s[i];
 }
 
+// Bytes of the current device.
+size_t allocated() {
+  const std::lock_guard<std::mutex> lock(guard);
+  size_t sum = 0;
+  for (const auto& [p, a] : allocations) sum += a.device == device_of_thread ? a.bytes : 0;
+  return sum;
+}
+
 cudaError_t inside(const char* what, const void* p, size_t bytes) {
   const std::lock_guard<std::mutex> lock(guard);
   if (!bytes || holder(p, bytes)) return cudaSuccess;
@@ -117,7 +125,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int device) {
   if (device < 0 || device >= options().devices) return refuse(cudaErrorInvalidDevice, "no device " + std::to_string(device));
-  *p = {"hostgpu, no GPU", static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)), 8, 0, 1};
+  *p = {"hostgpu, no GPU", options().memory, 8, 0, 1};
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
@@ -130,8 +138,19 @@ cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  if (const cudaError_t lost = lost_device()) return lost;
+  *total = options().memory;
+  const size_t taken = allocated();
+  *free = *total > taken ? *total - taken : 0;
+  return cudaSuccess;
+}
+
 cudaError_t hostgpu_malloc(void** p, size_t bytes) {
   const auto mine = turn();
+  size_t free = 0, total = 0;
+  if (const cudaError_t e = cudaMemGetInfo(&free, &total)) return e;
+  if (bytes > free) return refuse(cudaErrorMemoryAllocation, "out of memory");
   if (ptx::on()) {
     const std::string error = ptx::allocate(bytes, p);
     if (!error.empty()) return refuse(cudaErrorMemoryAllocation, error);
@@ -182,8 +201,8 @@ cudaError_t cudaFreeHost(void* p) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-  cudaError_t e = cudaSuccess;
-  if (kind != cudaMemcpyDeviceToHost) e = inside("copy", to, bytes);
+  cudaError_t e = lost_device();
+  if (!e && kind != cudaMemcpyDeviceToHost) e = inside("copy", to, bytes);
   if (!e && kind != cudaMemcpyHostToDevice) e = inside("copy", from, bytes);
   if (!e) enqueue(stream, [=] { copy_now(to, from, bytes, kind); });
   return e;
@@ -196,7 +215,8 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind 
   return e ? e : cudaStreamSynchronize(nullptr);
 }
 cudaError_t cudaMemsetAsync(void* p, int value, size_t bytes, cudaStream_t stream) {
-  const cudaError_t e = inside("memset", p, bytes);
+  cudaError_t e = lost_device();
+  if (!e) e = inside("memset", p, bytes);
   if (!e)
     enqueue(stream, [=] {
       if (!ptx::on()) {

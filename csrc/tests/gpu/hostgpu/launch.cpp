@@ -1,6 +1,9 @@
 // A launch: its limits are checked when it is made, its blocks run when its stream does, in the order of the schedule (fifo,
 // lifo, seeded random), on one or more OS threads.
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -20,6 +23,7 @@ using Body = std::shared_ptr<std::function<void()>>;
 
 std::mutex guard;
 std::map<const void*, size_t> shared_limit;
+std::atomic<uint64_t> launches{0};  // that were queued
 
 std::string refusal(dim3 grid, dim3 block, size_t shared, const void* kernel) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
@@ -81,7 +85,7 @@ void run(dim3 grid, dim3 block, size_t shared, const char* name, const Body& bod
 Options from_environment() {
   const auto number = [](const char* name, size_t otherwise) {
     const char* text = getenv(name);
-    return text ? static_cast<size_t>(strtoull(text, nullptr, 0)) : otherwise;
+    return text && *text ? static_cast<size_t>(strtoull(text, nullptr, 0)) : otherwise;
   };
   const char* order = getenv("HOSTGPU_ORDER");
   const std::string name = order ? order : "fifo";
@@ -94,6 +98,8 @@ Options from_environment() {
 #endif
   o.shared_limit = number("HOSTGPU_SHARED_LIMIT", 227 << 10);
   o.devices = static_cast<int>(number("HOSTGPU_DEVICES", 1));
+  o.memory = number("HOSTGPU_MEMORY", static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+  o.launches = number("HOSTGPU_LOST_AFTER", SIZE_MAX);
   return o;
 }
 
@@ -104,6 +110,12 @@ std::atomic<bool> fibers_abandoned{false};
 const Options& options() {
   static const Options o = from_environment();
   return o;
+}
+
+cudaError_t lost_device() {
+  if (launches < options().launches) return cudaSuccess;
+  set_error(cudaErrorDevicesUnavailable, "hostgpu: the device was taken away, as HOSTGPU_LOST_AFTER asks");
+  return cudaErrorDevicesUnavailable;
 }
 
 cudaError_t set_shared_limit(const void* kernel, int bytes) {
@@ -118,6 +130,8 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
 
 cudaError_t launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream, const void* kernel, const char* name,
                    std::function<void()> body, Bytes parameters) {
+  if (const cudaError_t lost = lost_device()) return lost;
+  ++launches;
   const std::string refused = refusal(grid, block, shared, kernel);
   if (!refused.empty()) {
     set_error(cudaErrorInvalidValue, std::string("hostgpu: launch of ") + name + ": " + refused);

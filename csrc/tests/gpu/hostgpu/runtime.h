@@ -93,15 +93,21 @@ struct Block {
 
 enum class Order { kFifo, kLifo, kRandom };
 
-// HOSTGPU_ORDER (fifo, lifo, random), HOSTGPU_SEED, HOSTGPU_WORKERS, HOSTGPU_SHARED_LIMIT, HOSTGPU_DEVICES, HOSTGPU_PTX.
+// HOSTGPU_ORDER (fifo, lifo, random), HOSTGPU_SEED, HOSTGPU_WORKERS, HOSTGPU_SHARED_LIMIT, HOSTGPU_DEVICES, HOSTGPU_MEMORY,
+// HOSTGPU_LOST_AFTER, HOSTGPU_PTX.
 struct Options {
   Order order;
   uint64_t seed;
   int workers;  // OS threads that run blocks
   size_t shared_limit;
   int devices;
+  size_t memory;         // bytes of each device
+  uint64_t launches;     // so many, and the device is lost
 };
 const Options& options();
+
+// The error of a device that is lost, as every call that needs it returns it; cudaSuccess before.
+cudaError_t lost_device();
 
 extern __thread Block* this_block;
 extern __thread Fiber* this_fiber;

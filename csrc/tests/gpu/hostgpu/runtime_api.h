@@ -15,7 +15,7 @@ using cudaStream_t = CUstream_st*;
 using cudaEvent_t = CUevent_st*;
 using cudaError_t = int;
 enum { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorMemoryAllocation = 2, cudaErrorNoDevice = 100 };
-enum { cudaErrorInvalidDevice = 101, cudaErrorLaunchFailure = 719 };
+enum { cudaErrorDevicesUnavailable = 46, cudaErrorInvalidDevice = 101, cudaErrorLaunchFailure = 719 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
@@ -28,6 +28,7 @@ struct cudaDeviceProp {
 
 cudaError_t cudaGetDeviceCount(int* count);  // HOSTGPU_DEVICES, 1 without it
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp*, int device);
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total);  // of the current device; HOSTGPU_MEMORY, that of the machine without it
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetLastError();
