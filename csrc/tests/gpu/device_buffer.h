@@ -1,5 +1,5 @@
-// Arrays on the device for tests, and the digest of everything that tests read back: it must not depend on the schedule. The device
-// is the emulation (SYN_HOSTGPU) or a GPU.
+// Arrays on the device for tests, and the digest of everything that tests read back: it must not depend on the schedule. The
+// device is the emulation (SYN_HOSTGPU) or a GPU.
 #ifndef SYN_TESTS_GPU_DEVICE_BUFFER_H
 #define SYN_TESTS_GPU_DEVICE_BUFFER_H
 
