@@ -11,7 +11,7 @@
 # fails. As many lines are under work at a time as there are processors.
 set -u
 cd "$(dirname "$0")/../../.." || exit 1
-root=$(pwd) all_work=$root/build/planted_bugs
+root=$(pwd)
 tests=csrc/tests/gpu/CMakeFiles/syn_gpu_tests.dir/__/__/cuda
 
 # remake PRESET KERNEL FROM: the kernel's object and the tests linked with it, by the preset's own commands, with FROM before csrc.
@@ -101,7 +101,7 @@ plant() {
 nvcc=$(sed -n 's/^SYN_NVCC_USED:INTERNAL=//p' build/cpu/CMakeCache.txt)
 [ -n "$nvcc" ] || { echo "planted_bugs: the build knows no nvcc"; exit 1; }
 part=${1:-}
-rm -rf "$all_work" && mkdir -p "$all_work"
+all_work=$(mktemp -d "$root/build/planted_bugs.XXXXXX") || exit 1
 trap 'rm -rf "$all_work"' EXIT
 names=()
 while IFS='|' read -r name file kernel filter sed want; do
