@@ -100,7 +100,8 @@ if not os.path.lexists(os.path.join(prefix, "lib64")):
 P
 
 for part in base "$@"; do
-  want="$(pins "$part") full=${CUDA_FULL:-0} script=1"
+  case $part in cublas|nccl) full=${CUDA_FULL:-0} ;; *) full=0 ;; esac  # the others have no large library
+  want="$(pins "$part") full=$full script=1"
   if [ "$(cat "$stamps/$part" 2>/dev/null)" = "$want" ]; then say "$part: already there"; continue; fi
   rm -f "$tmp"/*.whl
   pins "$part" >"$tmp/pins.txt"

@@ -193,7 +193,11 @@ func (a *app) figure(env *run.Environment, task string, seconds, flop float64, f
 	fields["task"], fields["seconds"], fields["gflops"] = task, seconds, math.Round(flop/seconds/1e7)/100
 	fields["threads"], fields["isa"], fields["cpu"] = device.Threads(), about.CPU.ISA, about.CPU.Name
 	fields["peak_rss"] = usage.Maxrss * 1024
-	line := fmt.Sprintf("%s: %.4g s, %.1f GFLOP/s on %d threads (%s)", task, seconds, flop/seconds/1e9, device.Threads(), about.CPU.ISA)
+	on := fmt.Sprintf("%d threads (%s)", device.Threads(), about.CPU.ISA)
+	if b := device.Backend(); b.GPU() {
+		on, fields["gpu"] = about.GPU(b), about.GPU(b)
+	}
+	line := fmt.Sprintf("%s: %.4g s, %.1f GFLOP/s on %s", task, seconds, flop/seconds/1e9, on)
 	if rate, ok := fields["tokens_per_s"]; ok {
 		line = fmt.Sprintf("%s, %.0f tokens/s", line, rate)
 	}

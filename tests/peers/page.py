@@ -83,7 +83,7 @@ END = """## Allocations
 No heap allocation happens in a training step or a decode step after the first: `Trainer.AThousandStepsAllocateNothingAfterTheFirst` and
 `Generator.a_step_allocates_nothing` in `ctest --preset cpu` count them.
 
-There is no GPU backend in this tree, so there is no GPU figure.
+The CUDA backend has not been timed on a GPU, so there is no GPU figure here; `./dev gpu-check` takes them where there is one.
 
 """
 

@@ -1,4 +1,5 @@
-// Arrays on the device for tests, and the digest of everything that tests read back: it must not depend on the schedule.
+// Arrays on the device for tests, and the digest of everything that tests read back: it must not depend on the schedule. The
+// device is the emulation (SYN_HOSTGPU) or a GPU.
 #ifndef SYN_TESTS_GPU_DEVICE_BUFFER_H
 #define SYN_TESTS_GPU_DEVICE_BUFFER_H
 
@@ -8,7 +9,12 @@
 #include <vector>
 
 #include "cuda/ops.h"
+
+#if defined(SYN_HOSTGPU)
 #include "tests/gpu/hostgpu/runtime_api.h"
+#else
+#include <cuda_runtime.h>
+#endif
 
 namespace syn::tests {
 
@@ -19,7 +25,7 @@ inline uint64_t& digest() {
   return d;
 }
 
-inline void must(cudaError_t e) { ASSERT_EQ(e, cudaSuccess) << cudaGetErrorString(e); }
+inline void must(int code) { ASSERT_EQ(code, 0) << cudaGetErrorString(static_cast<cudaError_t>(code)); }
 
 // A device array with a copy on the host. Made from a size it is left uninitialised: a kernel that reads it is reported.
 template <class T>

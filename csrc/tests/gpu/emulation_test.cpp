@@ -251,6 +251,25 @@ TEST(GpuTesters, an_event_orders_two_streams) {
   must(cudaStreamDestroy(second));
 }
 
+TEST(GpuTesters, an_event_knows_when_its_stream_passed_it) {
+  cudaEvent_t start, end, untimed;
+  must(cudaEventCreateWithFlags(&start, cudaEventDefault));
+  must(cudaEventCreateWithFlags(&end, cudaEventDefault));
+  must(cudaEventCreateWithFlags(&untimed, cudaEventDisableTiming));
+  Buffer<float> x(std::vector<float>(32, 5));
+  must(cudaEventRecord(start, nullptr));
+  must(probe_add(nullptr, x, 32));
+  must(cudaEventRecord(end, nullptr));
+  must(cudaEventRecord(untimed, nullptr));
+  float milliseconds = -1;
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, start, end), cudaErrorNotReady);
+  must(cudaEventSynchronize(end));
+  must(cudaEventElapsedTime(&milliseconds, start, end));
+  EXPECT_GT(milliseconds, 0) << "a kernel lies between them";
+  EXPECT_EQ(cudaEventElapsedTime(&milliseconds, start, untimed), cudaErrorInvalidResourceHandle);
+  for (const cudaEvent_t e : {start, end, untimed}) must(cudaEventDestroy(e));
+}
+
 TEST(GpuTesters, devices_have_streams_of_their_own) {
   int count = 0;
   must(cudaGetDeviceCount(&count));

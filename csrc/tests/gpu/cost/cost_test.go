@@ -1,4 +1,4 @@
-package main
+package cost
 
 import (
 	"fmt"
@@ -77,6 +77,37 @@ func TestEveryOpIsPublishedAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		_, err = c.minimum()
 		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestABoundIsOfTheDevice(t *testing.T) {
+	const norm = "norm_forward rows=8192 width=384 branch=1 statistics=1" // 44,108,800 bytes, 28,311,552 operations
+	const attention = "attention_backward rows=8192 segments=8 pairs=4198400 heads=4 kv_heads=4 head_dim=96"
+	h200, known := Named("NVIDIA H200")
+	require.True(t, known)
+	b, err := h200.Bound(norm)
+	require.NoError(t, err)
+	require.InDelta(t, 9.1893e-6, b.Seconds, 1e-10)
+	require.Equal(t, Bound{Bytes: 44108800, Operations: 28311552, Seconds: b.Seconds}, b)
+	b, err = h200.Bound(attention)
+	require.NoError(t, err)
+	require.True(t, b.ByOperations)
+
+	_, known = Named("NVIDIA T4")
+	require.False(t, known)
+	b, err = Reported(1e9).Bound(attention)
+	require.NoError(t, err)
+	require.InDelta(t, b.Bytes/1e9, b.Seconds, 1e-12)
+	require.False(t, b.ByOperations, "its peaks are not known")
+	b, err = Device{}.Bound(norm)
+	require.NoError(t, err)
+	require.Zero(t, b.Seconds)
+	_, err = h200.Bound("dropout rows=1")
+	require.ErrorContains(t, err, "width")
+
+	for i, call := range Published() {
+		require.Equal(t, published[i].call, call.Text)
+		require.Contains(t, []string{"training", "decoding"}, call.Pass)
 	}
 }
 

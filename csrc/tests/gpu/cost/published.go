@@ -1,4 +1,4 @@
-package main
+package cost
 
 // The published shape: GPT-2 of 4 layers, width 384, 4 heads of 96, feed-forward 1536, vocabulary 5115, context 1024; 9,456,000
 // parameters, 9,042,048 of them in matrices. Training takes 8 records of 1024 tokens, decoding 256 records at position 512. Every
@@ -29,4 +29,15 @@ var published = []struct{ pass, call string }{
 	{"decoding", "gelu_forward count=393216"},
 	{"decoding", "swiglu_forward rows=256 ffn=1536"},
 	{"decoding", "sample rows=256 vocab=5115 legal=1309440 draw=80"},
+}
+
+// Call is a call of an op at the published shape: "OP name=value ...", and the pass that makes it, training or decoding.
+type Call struct{ Pass, Text string }
+
+// Published returns the calls of the published shape.
+func Published() (calls []Call) {
+	for _, p := range published {
+		calls = append(calls, Call{p.pass, p.call})
+	}
+	return calls
 }

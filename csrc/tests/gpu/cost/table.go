@@ -1,4 +1,4 @@
-package main
+package cost
 
 import (
 	"fmt"
@@ -128,7 +128,7 @@ func boundTable() (string, error) {
 	var b strings.Builder
 	b.WriteString("Time for the minimum: a bound, not a measurement.\n\n| pass | op | bytes | operations |")
 	for _, d := range devices {
-		b.WriteString(" " + d.name + " |")
+		b.WriteString(" " + d.Name + " |")
 	}
 	b.WriteString("\n|---|---|---|---|" + strings.Repeat("---|", len(devices)) + "\n")
 	for _, p := range published {

@@ -1,5 +1,6 @@
 // Streams and events. A stream is a queue of closures that run when somebody synchronises with it, as late as CUDA allows;
 // waiting for an event runs the other stream up to where the event was recorded.
+#include <chrono>
 #include <deque>
 #include <memory>
 #include <set>
@@ -12,8 +13,10 @@ struct CUstream_st {
   std::deque<std::function<void()>> queue;
 };
 struct CUevent_st {
+  bool timed = true;
   cudaStream_t stream = nullptr;
   uint64_t after = 0;
+  std::shared_ptr<std::chrono::steady_clock::time_point> passed = nullptr;  // by its stream; the epoch until then
 };
 
 namespace hostgpu {
@@ -98,8 +101,9 @@ cudaError_t cudaDeviceSynchronize() {
   return cudaGetLastError();
 }
 
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned flags) {
   *e = new CUevent_st();
+  (*e)->timed = (flags & cudaEventDisableTiming) == 0;
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t e) {
@@ -108,6 +112,10 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream) {
   const auto mine = turn();
+  if (e->timed) {
+    e->passed = std::make_shared<std::chrono::steady_clock::time_point>();
+    enqueue(stream, [passed = e->passed] { *passed = std::chrono::steady_clock::now(); });
+  }
   e->stream = &streams().of(stream);
   e->after = e->stream->queued;
   return cudaSuccess;
@@ -116,6 +124,14 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e) {
   const auto mine = turn();
   if (e->stream) run_until(*e->stream, e->after);
   return cudaGetLastError();
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  const auto mine = turn();
+  if (!start->passed || !end->passed) return cudaErrorInvalidResourceHandle;
+  const std::chrono::steady_clock::time_point never;
+  if (*start->passed == never || *end->passed == never) return cudaErrorNotReady;
+  *milliseconds = std::chrono::duration<float, std::milli>(*end->passed - *start->passed).count();
+  return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned) {
   if (!e->stream) return cudaSuccess;

@@ -1,43 +1,25 @@
-// cost counts what the kernels move and compute, and relates it to the least that the mathematics needs. No clock is involved:
-// ptxsim executes the PTX of one case of every op (cost_cases.cpp). Three tables of docs/cuda.md are its work: the minimum as
-// formulas, the counted ratios, and the time that GPUs need for the minimum of the published shape at their published bandwidth and
-// peaks, which is a bound and not a measurement. A ratio that grows by more than two per cent is a failure, and so is one beyond the
-// limits of limits.go.
-//
-//	cost -build DIR -ptxsim PATH -docs docs/cuda.md [-write]
-//
-// DIR holds syn_gpu_tests, NAME.80.ptx and NAME.100.ptx.
-package main
+// Package cost relates what the kernels move and compute to the least that the mathematics needs. No clock is involved: ptxsim
+// executes the PTX of one case of every op (cost_cases.cpp). Three tables of docs/cuda.md are its work: the minimum as formulas, the
+// counted ratios, and the time that GPUs need for the minimum of the published shape at their published bandwidth and peaks, which is
+// a bound and not a measurement. A ratio that grows by more than two per cent is a failure, and so is one beyond the limits of
+// limits.go.
+package cost
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/page"
 )
 
-func main() {
-	build := flag.String("build", "", "folder of syn_gpu_tests and of the PTX")
-	simulator := flag.String("ptxsim", "build/ptxsim", "path of ptxsim")
-	docs := flag.String("docs", "docs/cuda.md", "page with the tables")
-	write := flag.Bool("write", false, "write the tables instead of comparing them")
-	flag.Parse()
-	line, err := run(*build, *simulator, *docs, *write)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "cost:", err)
-		os.Exit(1)
-	}
-	fmt.Println(line)
-}
-
 // The code generators whose PTX is counted. The page is written from the first; the others must agree with it.
 var generators = []string{"80", "100"}
 
-func run(build, simulator, docs string, write bool) (line string, err error) {
+// Check counts every case on the PTX in build, a folder that holds syn_gpu_tests, NAME.80.ptx and NAME.100.ptx, and compares the
+// tables of docs with the counts, or writes them. It returns a line that says how much was counted.
+func Check(build, simulator, docs string, write bool) (line string, err error) {
 	kernels, ops := 0, 0
 	for i, generator := range generators {
 		cases, err := count(build, simulator, generator)
