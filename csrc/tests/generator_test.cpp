@@ -248,7 +248,7 @@ TEST(Generator, the_estimate_knows_the_bytes_of_the_cache) {
   halves.cache = SYN_CACHE_FP16;
   syn_memory less = {};
   less.size = sizeof less;
-  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, &halves, &less, &f.failure), SYN_OK) << f.failure.message;
+  ASSERT_EQ(syn_generator_estimate(f.device.get(), &config, nullptr, &halves, &less, &f.failure), SYN_OK) << f.failure.message;
   EXPECT_EQ(2 * less.kv_cache, m.kv_cache);
   EXPECT_EQ(less.total, m.total - less.kv_cache);
   EXPECT_GE(m.workspace, 3 * 10 * 500 * 12);
