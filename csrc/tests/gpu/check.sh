@@ -3,7 +3,8 @@
 # it when the toolchain is there.
 #   check.sh         every schedule, both sanitizers, PTX of two code generators in both block orders, traffic, the program of
 #                    `./dev gpu-check`, machine code, every planted bug
-#   check.sh fast    fewer schedules, one block order, no machine code, the planted bugs that are marked
+#   check.sh fast    fewer schedules, races of the kernels alone and not of whole networks, one block order, no machine code, the
+#                    planted bugs that are marked
 # The last line counts; what is less than counts.txt wants is a failure.
 set -eu
 cd "$(dirname "$0")/../../.."
@@ -21,13 +22,18 @@ build() { # build PRESET TARGET...
     { tail -n 40 "$out"; die "$* of $preset did not build"; }
 }
 
-# run NAME COMMAND...: sets $cases and $digest.
-run() {
+# finish NAME PROCESS LOG: waits for a run of the tests in the background; sets $cases and $digest.
+finish() {
+  wait "$2" || { grep -v -E '^\[ +(RUN|OK) +\]' "$3" | tail -n 60; die "$1 failed"; }
+  cases=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests*\.$/\1/p' "$3")
+  digest=$(sed -n 's/^digest //p' "$3")
+  [ "${cases:-0}" -gt 0 ] && [ -n "$digest" ] || die "$1 ran no case"
+}
+
+run() { # run NAME COMMAND...: the same at once
   name=$1; shift
-  "$@" >"$out" 2>&1 || { grep -v -E '^\[ +(RUN|OK) +\]' "$out" | tail -n 60; die "$name failed"; }
-  cases=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) tests*\.$/\1/p' "$out")
-  digest=$(sed -n 's/^digest //p' "$out")
-  [ "${cases:-0}" -gt 0 ] && [ -n "$digest" ] || die "$name ran no case"
+  "$@" >"$out" 2>&1 &
+  finish "$name" $! "$out"
 }
 
 same() { # same NAME: the digest is the one of the first run
@@ -49,10 +55,6 @@ build asan syn_gpu_tests
 build tsan syn_gpu_tests
 go build -o build/ptxsim ./$at/ptxsim/cmd/ptxsim
 
-# Where a kernel takes a hundred times as long, kernels run by themselves; in full, whole decode steps too.
-alone='--gtest_filter=-GpuTraining.*:GpuDecoding.*' on_ptx='--gtest_filter=-GpuTraining.*'
-[ "$part" != fast ] || on_ptx=$alone
-
 schedules='lifo:1 random:1 random:2'
 [ "$part" = fast ] || schedules='lifo:1 random:1 random:2 random:3 random:4 random:5 random:6 random:7 random:8'
 run "the host" $built/syn_gpu_tests
@@ -64,20 +66,27 @@ for s in $schedules; do
 done
 say "host: $host cases, the same digest in $runs schedules"
 
+# Each keeps one processor busy. Where every CUDA thread is a thread a training step takes ten minutes: kernels run by themselves.
+kernels_alone='-GpuTraining.*:GpuDecoding.*:GpuMemory.*:GpuReplay.*'
+env TSAN_OPTIONS=halt_on_error=1 build/tsan/$at/syn_gpu_tests "--gtest_filter=$kernels_alone" >$out.tsan 2>&1 &
+racing=$!
+trap 'kill $racing 2>/dev/null || :' EXIT
 run "address and undefined behaviour" env ASAN_OPTIONS=detect_stack_use_after_return=0:allocator_may_return_null=1 build/asan/$at/syn_gpu_tests
 asan=$cases
 same "the address sanitizer"
-run "race check" env TSAN_OPTIONS=halt_on_error=1 build/tsan/$at/syn_gpu_tests "$alone"
+finish "race check" $racing $out.tsan
+trap - EXIT
 tsan=$cases
 say "sanitizers: $asan cases under asan and ubsan, $tsan small ones under tsan"
 
+# Products of whole networks need the emulation's own memory, which ptxsim's is not.
 ptx=0 ptx_runs=0
 for arch in 80 100; do
   files=$(find $built -maxdepth 1 -name "*.$arch.ptx" | sort | paste -sd,)
-  run "PTX of compute_$arch" env HOSTGPU_PTX="$files" HOSTGPU_PTXSIM="$PWD/build/ptxsim" $built/syn_gpu_tests "$on_ptx"
+  run "PTX of compute_$arch" env HOSTGPU_PTX="$files" HOSTGPU_PTXSIM="$PWD/build/ptxsim" $built/syn_gpu_tests "--gtest_filter=$kernels_alone"
   first=$digest ptx=$((ptx + cases)) ptx_runs=$((ptx_runs + 1))
   [ "$part" = fast ] && continue
-  run "PTX of compute_$arch, blocks in descending order" env HOSTGPU_ORDER=lifo HOSTGPU_PTX="$files" HOSTGPU_PTXSIM="$PWD/build/ptxsim" $built/syn_gpu_tests "$on_ptx"
+  run "PTX of compute_$arch, blocks in descending order" env HOSTGPU_ORDER=lifo HOSTGPU_PTX="$files" HOSTGPU_PTXSIM="$PWD/build/ptxsim" $built/syn_gpu_tests "--gtest_filter=$kernels_alone"
   same "PTX of compute_$arch, blocks in descending order"
   ptx_runs=$((ptx_runs + 1))
 done
