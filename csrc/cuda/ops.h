@@ -195,9 +195,9 @@ struct Sample {
 bool sample_fits(int32_t vocab, int32_t classes);
 
 // The cache of ops/attention_decode.h in bf16. A page is a split: its part of the sum is computed on its own, and the parts are
-// merged in the order of the pages.
+// merged in the order of the pages. q and k are turned where there is a table; then q, k and v are rounded.
 struct AttentionDecode {
-  const bf16* qkv;          // [rows, (heads + 2 kv_heads) head_dim]
+  const float* qkv;         // [rows, (heads + 2 kv_heads) head_dim]
   const int32_t* slot;      // [rows] all different
   const int32_t* position;  // [rows] of the new token
   bf16* cache;              // of this layer in the first page of slot 0
@@ -206,12 +206,15 @@ struct AttentionDecode {
   int32_t page, pages;      // positions of a page; pages of a slot
   int32_t rows, heads, kv_heads, head_dim;
   float scale;
-  bf16* out;       // [rows, heads head_dim]
-  float* partial;  // [decode_partial(...)] workspace
+  const float* rope;  // as Rope::table, or null
+  bf16* out;          // [rows, heads head_dim]
+  float* partial;     // [decode_partial(...)] workspace
+  uint32_t* arrived;  // [decode_counters(rows, heads)] workspace: zeros, and zeros again when the launch is done
 };
 inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_t head_dim) {
   return rows * heads * pages * (head_dim + 2);
 }
+inline int64_t decode_counters(int64_t rows, int64_t heads) { return rows * heads; }
 
 int norm_forward(Stream, const NormForward&);
 int norm_backward(Stream, const NormBackward&);

@@ -51,18 +51,16 @@ DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape&
   b.x = region.take<float>(rows * s.width);
   b.branch = region.take<float>(rows * s.width);
   b.y = region.take<bf16>(rows * s.width);
-  b.qkv = region.take<bf16>(rows * s.qkv_width());
+  b.qkv = region.take<float>(rows * s.qkv_width());
   b.attended = region.take<bf16>(rows * s.q_width());
   b.up = region.take<bf16>(rows * s.up_width());
   b.activated = region.take<bf16>(rows * s.ffn);
   b.partial = region.take<float>(cuda::decode_partial(slots, s.heads, cache_pages(s.context), s.head_dim));
+  b.arrived = region.take<uint32_t>(cuda::decode_counters(slots, s.heads));  // zeros, as the table gives memory
   b.logits = region.take<float>(int64_t{kProductRows} * s.vocab);
   b.nothing = region.take<float>(s.vocab);
   b.step = region.take<std::byte>(StepBlock::bytes(slots, words_of(s), slots));
-  if (!s.gpt2) {
-    b.turning = region.take<float>(rows * s.qkv_width());
-    b.rope = region.take<float>(int64_t{s.context} * s.head_dim);
-  }
+  if (!s.gpt2) b.rope = region.take<float>(int64_t{s.context} * s.head_dim);
   if (!sampler_takes(session, s.vocab, classes, nullptr)) b.scratch = region.take<float>(int64_t{kProductRows} * s.vocab);
   return b;
 }
@@ -187,14 +185,7 @@ void DecoderOnGpu::norm(const float* branch, const float* weight, const float* b
 void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
   const Shape& s = shape_;
   const auto& w = w_.layers[static_cast<size_t>(layer)];
-  if (s.gpt2) {
-    product(b_.y, w.qkv, true, w.qkv_bias, {b_.qkv, kBf16}, rows, s.qkv_width(), s.width);
-  } else {
-    product(b_.y, w.qkv, false, nullptr, {b_.turning, kFp32}, rows, s.qkv_width(), s.width);
-    check(table_.rope(session_->stream(), {b_.turning, {b_.qkv, kBf16}, s.qkv_width(), device_.position, b_.rope, rows,
-                                           s.heads + s.kv_heads, s.head_dim, false}),
-          "a rotation");
-  }
+  product(b_.y, w.qkv, s.gpt2, w.qkv_bias, {b_.qkv, kFp32}, rows, s.qkv_width(), s.width);
   cuda::AttentionDecode a = {};
   a.qkv = b_.qkv;
   a.slot = device_.slot;
@@ -209,8 +200,10 @@ void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
   a.kv_heads = s.kv_heads;
   a.head_dim = s.head_dim;
   a.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(s.head_dim)));
+  a.rope = b_.rope;
   a.out = b_.attended;
   a.partial = b_.partial;
+  a.arrived = b_.arrived;
   check(table_.attention_decode(session_->stream(), a), "attention");
   product(b_.attended, w.proj, s.gpt2, w.proj_bias, {b_.branch, kFp32}, rows, s.width, s.q_width());
 }

@@ -138,13 +138,13 @@ void attention_cases() {
 void decode_case() {
   const int32_t rows = 2, at = 512, page = cache_page(kContext), pages = cache_pages(kContext);
   const int64_t page_stride = int64_t{2} * kHeads * page * kHeadDim, slot_stride = pages * page_stride;
-  Buffer<bf16> qkv(to_bf16(numbers<float>(int64_t{rows} * kQkv, 1))), cache(to_bf16(numbers<float>(rows * slot_stride, 2))),
-      out(int64_t{rows} * kWidth);
+  Buffer<float> qkv(numbers<float>(int64_t{rows} * kQkv, 1)), partial(cuda::decode_partial(rows, kHeads, pages, kHeadDim));
+  Buffer<bf16> cache(to_bf16(numbers<float>(rows * slot_stride, 2))), out(int64_t{rows} * kWidth);
   Buffer<int32_t> slot(std::vector<int32_t>{1, 0}), position(std::vector<int32_t>{at, at});
-  Buffer<float> partial(cuda::decode_partial(rows, kHeads, pages, kHeadDim));
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, kHeads)), 0));
   say("attention_decode",
       cuda::attention_decode(nullptr, {qkv, slot, position, cache, slot_stride, page_stride, page, pages, rows, kHeads, kHeads,
-                                       kHeadDim, 1 / std::sqrt(static_cast<float>(kHeadDim)), out, partial}),
+                                       kHeadDim, 1 / std::sqrt(static_cast<float>(kHeadDim)), nullptr, out, partial, arrived}),
       {{"rows", rows}, {"heads", kHeads}, {"kv_heads", kHeads}, {"head_dim", kHeadDim}, {"position", at}, {"keys", at + 1}});
 }
 

@@ -52,7 +52,7 @@ var formulas = []formula{
 		// weight from score 2, dS 3; delta
 		single: "5 pairs heads + 2 rows heads head_dim"},
 	{op: "attention_decode",
-		read:    "2 rows heads head_dim + 4 rows kv_heads head_dim + 8 rows + 4 rows kv_heads head_dim position",
+		read:    "4 rows heads head_dim + 8 rows kv_heads head_dim + 8 rows + 4 rows kv_heads head_dim position",
 		written: "4 rows kv_heads head_dim + 2 rows heads head_dim",
 		single:  "4 rows heads head_dim keys + 2 rows heads keys"},
 	// less the maximum, to base 2, sum, divided by it

@@ -31,6 +31,7 @@ type Block struct {
 	params []byte
 	lin    int32
 	n      int // threads
+	order  order
 }
 type cpop struct {
 	dst, src uint64
@@ -76,6 +77,7 @@ func (d *Device) Launch(k *Kernel, grid, block Dim, dyn int, params []byte) (err
 		}
 	}()
 	d.launch++
+	d.published = map[uint64]map[int32]moment{}
 	if d.Counting {
 		k.traffic.begin(d)
 	}
@@ -105,7 +107,7 @@ func (b *Block) run(grid, block Dim, x, y, z int) {
 		b.sm[i] = 0xff
 	}
 	clear(b.sh)
-	b.epoch = 1
+	b.epoch, b.order = 1, newOrder(b.n)
 	at := coordinates{grid: grid, block: block, x: x, y: y, z: z}
 	for _, w := range b.warps {
 		w.alive, w.wait, w.sync, w.redOp, w.parked = 0, false, 0, "", 0
