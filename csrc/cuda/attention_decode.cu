@@ -2,8 +2,8 @@
 //
 // A block takes a page of one record and up to eight heads of one key/value head: a lane takes a key, which the transposed blocks
 // of the cache make neighbours of the next lane's; softmax in base 2 with an integer maximum, as in attention_forward.cu; values
-// are summed by four warps over quarters of the page, the quarters in order. q, k and v of the new token are turned and rounded on
-// their way in; one block appends them, every block of the page reads its own copy.
+// are summed by four warps over quarters of the page, the quarters in order. q, k and v of the new token are turned and rounded
+// on their way in; one block appends them, every block of the page reads its own copy.
 //
 // The block of a record and these heads that is the last to come adds the pages up, in the order of their positions: which block
 // that is moves no bit, so a row's bits depend on its own cache and the page size alone. A counter for each row and heads says
@@ -30,9 +30,6 @@ struct Cache {
   __device__ bool is_new(int i) const { return first + i == position; }
 };
 
-__device__ __forceinline__ bf16 narrowed(float x) { return {static_cast<uint16_t>(gpu::pack_bf16(x, 0))}; }
-__device__ __forceinline__ float rounded(float x) { return bf16_number(narrowed(x).bits); }
-
 // A number of a head of q or k, rounded; turn: the row of its position in the table of the rotation, or null.
 __device__ __forceinline__ float prepared(const float* head, const float* turn, int d, int width) {
   if (!turn) return rounded(head[d]);
@@ -51,8 +48,8 @@ __device__ __forceinline__ void take_new(const Cache& c, const float* key, const
   c.values[i * c.head_dim + d] = narrowed(c.new_value[d]);
 }
 
-// Scores in base 2 of G heads with one key, whose numbers number(d) gives. q: a head every kMaxHeadDim, so that the heads' numbers
-// lie at distances that the compiler knows.
+// Scores in base 2 of G heads with one key, whose numbers number(d) gives. q: a head every kMaxHeadDim, so that the heads'
+// numbers lie at distances that the compiler knows.
 template <int G, class Number>
 __device__ __forceinline__ void score_key(const float* q, int head_dim, float* scores, int page, Number number) {
   float s[G] = {};
@@ -115,7 +112,8 @@ __device__ __forceinline__ void sum_values(const Cache& c, const float* weights,
   for (int h = 0; h < G; ++h) store_quad(to + (warp * G + h) * c.head_dim, l, sum[h]);
 }
 
-// Whether this block is the last of so many to come here; it then sees what all of them wrote before, and the count is zero again.
+// Whether this block is the last of so many to come here; it then sees what all of them wrote before, and the count is zero
+// again.
 __device__ __forceinline__ bool last_to_come(uint32_t* count, int blocks) {
   bool last = false;
   __syncthreads();  // the block has written

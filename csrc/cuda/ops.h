@@ -37,10 +37,19 @@ struct Tensor {
   Precision precision;
 };
 
+// Rows of a token and of a position table, added (ops/embedding.h).
+struct EmbeddedRows {
+  const int32_t* token;         // [rows]
+  const int32_t* position;      // [rows]
+  const float* token_table;     // [V, width]
+  const float* position_table;  // [C, width], or null: positions enter by rotation
+};
+
+// The first norm of a network makes its own input: without x, s is dropout(embedded).
 struct NormForward {
-  const float* x;       // [rows, width]
-  const float* branch;  // [rows, width] or null
-  float* sum;           // [rows, width]; unused without a branch; may be x
+  const float* x;       // [rows, width], or null
+  const float* branch;  // [rows, width] or null, as it is without x
+  float* sum;           // [rows, width] s; unused with x and no branch; may be x
   const float* weight;  // [width]
   const float* bias;    // [width], or null: RMSNorm
   Tensor y;             // [rows, width]
@@ -48,7 +57,8 @@ struct NormForward {
   float* rstd;          // [rows]; null: not wanted
   int32_t rows, width;
   float eps;
-  Dropout drop;  // of the branch
+  Dropout drop;  // of the branch, or of the embedding
+  EmbeddedRows embedded = {};
 };
 
 struct NormBackward {
@@ -65,8 +75,6 @@ struct NormBackward {
   int32_t rows, width;
   Dropout drop;
 };
-
-using EmbeddingForward = syn::EmbeddingForward<float>;
 
 struct EmbeddingBackward {
   const float* dout;  // [rows, width]
@@ -121,11 +129,16 @@ struct Rope {
   bool inverse;
 };
 
-// Copies numbers to bf16, rounded as ops/precision.h says: the weights, before products.
+// What a product or a rounding does to its numbers: GELU in its tanh form.
+enum class Activation : int32_t { kNone = 0, kGelu = 1 };
+
+// Copies numbers to bf16, rounded as ops/precision.h says: the weights before products, sums of a product behind it. With an
+// activation, that of the rounded number is rounded.
 struct Round {
   const float* x;  // [count]
   bf16* y;         // [count]
   int64_t count;
+  Activation activation = Activation::kNone;
 };
 
 // Head sizes: multiples of 8 from 16 to 128, in decoding too. longest: no segment is longer.
@@ -218,7 +231,6 @@ inline int64_t decode_counters(int64_t rows, int64_t heads) { return rows * head
 
 int norm_forward(Stream, const NormForward&);
 int norm_backward(Stream, const NormBackward&);
-int embedding_forward(Stream, const EmbeddingForward&);
 int embedding_backward(Stream, const EmbeddingBackward&);
 int gelu_forward(Stream, const GeluForward&);
 int gelu_backward(Stream, const GeluBackward&);

@@ -234,10 +234,11 @@ int wait(Context* c) {
 // ---- work
 
 bool good(const Product& p) {
-  const bool narrow = p.c.precision == Precision::kBf16;
+  const bool narrow = p.c.precision == Precision::kBf16, active = p.activation != cuda::Activation::kNone;
   return p.k > 0 && p.a && p.b && p.c.data && p.lda >= (p.a_transposed ? p.m : p.k) && p.ldb >= (p.b_transposed ? p.k : p.n) &&
          p.ldc >= p.n && (narrow || p.c.precision == Precision::kFp32) && !(narrow && p.add) &&
-         !(narrow && p.bias && (p.ldc != p.n || p.n % 4 != 0));
+         (!active || (narrow && p.activation == cuda::Activation::kGelu)) &&
+         !(narrow && (p.bias || active) && (p.ldc != p.n || p.n % 4 != 0));
 }
 
 int product(Context* c, const Product& p) {
@@ -290,7 +291,6 @@ const Backend table = {
     product,
     On<cuda::norm_forward>::launch,
     On<cuda::norm_backward>::launch,
-    On<cuda::embedding_forward>::launch,
     On<cuda::embedding_backward>::launch,
     On<cuda::gelu_forward>::launch,
     On<cuda::gelu_backward>::launch,

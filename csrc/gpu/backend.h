@@ -25,7 +25,8 @@ struct DeviceInfo {
 
 struct Context;  // a device with its stream, and what products need
 
-// C[m,n] (+)= op(A) op(B) + bias, rounded once when C is bf16. All row-major, ld elements from row to row.
+// C[m,n] (+)= op(A) op(B) + bias, rounded once when C is bf16. With an activation C is bf16 and gets that of the rounded number,
+// rounded again: the bits of gelu_forward on what C would be without. All row-major, ld elements from row to row.
 struct Product {
   const cuda::bf16* a;  // [m, k]; transposed: [k, m]
   const cuda::bf16* b;  // [k, n]; transposed: [n, k]
@@ -35,6 +36,7 @@ struct Product {
   int32_t m, n, k;
   bool a_transposed, b_transposed;
   bool add;  // C += instead of C =; C is float then
+  cuda::Activation activation = cuda::Activation::kNone;
 };
 
 struct Backend {
@@ -64,7 +66,6 @@ struct Backend {
   // cuda/ops.h, in its order
   int (*norm_forward)(cuda::Stream, const cuda::NormForward&);
   int (*norm_backward)(cuda::Stream, const cuda::NormBackward&);
-  int (*embedding_forward)(cuda::Stream, const cuda::EmbeddingForward&);
   int (*embedding_backward)(cuda::Stream, const cuda::EmbeddingBackward&);
   int (*gelu_forward)(cuda::Stream, const cuda::GeluForward&);
   int (*gelu_backward)(cuda::Stream, const cuda::GeluBackward&);

@@ -67,7 +67,8 @@ class DecoderOnGpu {
   struct Buffers {
     float *x, *branch;                          // [rows, width] the residual stream, and what will be added to it
     float* qkv;                                 // [rows, qkv_width], which attention turns and rounds
-    cuda::bf16 *y, *attended, *up, *activated;  // [rows, .]
+    cuda::bf16 *y, *attended, *activated;       // [rows, .]
+    cuda::bf16* up;                             // [rows, up_width] before the activation, Llama
     float* partial;                             // workspace of attention, as the next
     uint32_t* arrived;                          // zeros between steps
     float* rope;                                // [context, head_dim], Llama; else null
@@ -86,7 +87,7 @@ class DecoderOnGpu {
   void attention(int32_t layer, int32_t rows);
   void feed_forward(int32_t layer, int32_t rows);
   void product(const cuda::bf16* x, const float* w, bool in_out, const float* bias, cuda::Tensor c, int32_t rows, int32_t out,
-               int32_t in);
+               int32_t in, cuda::Activation activation = cuda::Activation::kNone);
   void draw(int32_t rows);
   void sample(const float* logits, int32_t first, int32_t rows);
   void stage(int32_t row, const SampleDraw& draw);

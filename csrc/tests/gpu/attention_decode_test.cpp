@@ -77,8 +77,8 @@ void check_decode(const DecodeCase& c) {
   Buffer<float> q(std::vector<float>(qkv.begin(), qkv.end())), partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
   Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, c.heads)), 0));
   for (const Buffer<bf16>* to : {&out, &again})
-    must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows,
-                                          c.heads, c.kv_heads, c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr,
+    must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages,
+                                          rows, c.heads, c.kv_heads, c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr,
                                           to->get(), partial, arrived}));
   Outputs oracle, plain, got;
   oracle.add("out", want);
@@ -105,6 +105,7 @@ TEST(GpuAttentionDecode, matches_the_reference_and_appends) {
   check_decode({70, 8, 1, 64, {63, 64}});
   check_decode({50, 4, 1, 128, {48}});
   check_decode({50, 3, 1, 64, {1, 2}});
+  check_decode({600, 2, 1, 24, {415, 599}});
 }
 
 TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
@@ -113,6 +114,28 @@ TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
   for (int32_t dim = 16; dim <= 128; dim += 8) check_decode({40, kHeads[dim / 8 % 4], 1, dim, {0, 35}});
   check_decode({300, 4, 2, 40, {159, 161}});
   check_decode({300, 1, 1, 120, {160}});
+}
+
+// With a table q and k are turned on their way in: the bits of cuda/rope.cu and then no table.
+TEST(GpuAttentionDecode, turns_q_and_k_as_rope_does) {
+  const int32_t rows = 2, heads = kSmallOnly ? 2 : 6, kv_heads = 2, dim = kSmallOnly ? 16 : 96, page = 48;
+  const int64_t stride = (heads + 2 * kv_heads) * dim, slot_stride = int64_t{2} * kv_heads * page * dim;
+  const float scale = 1 / std::sqrt(static_cast<float>(dim));
+  Buffer<float> x(numbers<float>(rows * stride, 1)), table(numbers<float>(page * dim, 2)), turned(rows * stride),
+      partial(cuda::decode_partial(rows, heads, 1, dim));
+  Buffer<int32_t> slot(std::vector<int32_t>{1, 0}), position(std::vector<int32_t>{0, 33});
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, heads)), 0));
+  must(cuda::rope(nullptr, {x, {turned, Precision::kFp32}, stride, position, table, rows, heads + kv_heads, dim, false}));
+  std::vector<std::vector<float>> out, cached;
+  for (const bool here : {true, false}) {
+    Buffer<bf16> cache(to_bf16(numbers<float>(rows * slot_stride, 3))), to(rows * heads * dim);
+    must(cuda::attention_decode(nullptr, {here ? x : turned, slot, position, cache, slot_stride, slot_stride, page, 1, rows,
+                                          heads, kv_heads, dim, scale, here ? table.get() : nullptr, to, partial, arrived}));
+    out.push_back(from_bf16(to.download()));
+    cached.push_back(from_bf16(cache.download()));
+  }
+  EXPECT_EQ(out[0], out[1]);
+  EXPECT_EQ(cached[0], cached[1]);
 }
 
 TEST(GpuAttentionDecode, refuses_pages_and_heads_that_the_kernels_do_not_take) {

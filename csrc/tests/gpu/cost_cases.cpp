@@ -37,14 +37,6 @@ std::vector<int32_t> cycle(int32_t rows, int32_t period) {
   return out;
 }
 
-void embedding_forward_case() {
-  const int32_t rows = 512, tokens = 320, positions = 64;
-  Buffer<int32_t> token(cycle(rows, tokens)), position(cycle(rows, positions));
-  Buffer<float> table(numbers<float>(tokens * kWidth, 1)), places(numbers<float>(positions * kWidth, 2)), x(rows * kWidth);
-  say("embedding_forward", cuda::embedding_forward(nullptr, {token, position, table, places, x, rows, kWidth, test_dropout(0.1)}),
-      {{"rows", rows}, {"width", kWidth}, {"tokens", tokens}, {"positions", positions}});
-}
-
 // One frequent id, whose rows make more than one piece, and ids of one row.
 void embedding_backward_case() {
   const int32_t rows = 512, frequent = 300, ids = 1 + rows - frequent;
@@ -199,7 +191,7 @@ void sample_case() {
 }  // namespace
 
 bool run_cost_cases() {
-  for (const auto& run : {embedding_forward_case, norm_cases, elementwise_cases, activation_cases, attention_cases, xent_case,
+  for (const auto& run : {norm_cases, elementwise_cases, activation_cases, attention_cases, xent_case,
                           bias_case, embedding_backward_case, optimizer_cases, decode_case, sample_case})
     run();
   return !testing::UnitTest::GetInstance()->Failed();

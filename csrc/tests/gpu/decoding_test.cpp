@@ -206,6 +206,33 @@ TEST(GpuDecoding, sees_new_weights) {
   EXPECT_EQ(decode_all(fresh, shape.vocab, {{1}}, {0}), after);
 }
 
+// Beside the products a layer of GPT-2 is two norms and attention, one of Llama an activation more; then the last norm and the
+// draw. That each of these ops is one kernel is a test of the emulation's.
+TEST(GpuDecoding, a_step_takes_three_launches_a_layer_and_two_beside_its_products) {
+  const SmallGrammar g;
+  const Grammar grammar(g.params, g.arrays());
+  for (const bool gpt2 : {true, false}) {
+    SCOPED_TRACE(gpt2 ? "GPT-2" : "Llama");
+    const int32_t layers = 3;
+    const int32_t family = gpt2 ? SYN_GPT2 : SYN_LLAMA, kv_heads = gpt2 ? 2 : 1;
+    const Shape shape = shape_of(small_config(family, g.params.vocab, 192, layers, 2, kv_heads, 96, 64, 24, gpt2));
+    const auto device = host_gpu();
+    const UploadedModel model(device, shape, 11);
+    gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), grammar.tables(), kFree, 2);
+    decoder.refresh(model.version());
+    const Rows rows(random_sequences(4, {1, 1}, shape.vocab), {0, 1}, 0);
+    Draws draws(2, shape.vocab);
+    const Calls before = calls();
+    decoder.step(rows.view(2), draws.draw.data());
+    const Calls both = calls();
+    decoder.step(rows.view(0), draws.draw.data());
+    EXPECT_EQ(both.launchers - before.launchers, (gpt2 ? 3 : 4) * layers + 2);
+    EXPECT_EQ(both.products - before.products, 4 * layers + 1);
+    EXPECT_EQ(calls().launchers - both.launchers, (gpt2 ? 3 : 4) * layers) << "nobody wants a draw";
+    EXPECT_EQ(calls().products - both.products, 4 * layers);
+  }
+}
+
 // One row's draw by a sampler of the host.
 void draw_on_host(SampleFunction sample, const RandomGrammar& g, const SampleSettings& s, const float* logits, SampleDraw& d) {
   alignas(64) static std::byte scratch[1 << 14];

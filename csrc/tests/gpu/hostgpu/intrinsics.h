@@ -1,5 +1,5 @@
-// The CUDA intrinsics that kernels call: barriers, fences, shuffles, votes, integer atomics, and what maths C++ lacks. An intrinsic
-// that is not here does not compile, so none is emulated by accident.
+// The CUDA intrinsics that kernels call: barriers, fences, shuffles, votes, integer atomics, and what maths C++ lacks. An
+// intrinsic that is not here does not compile, so none is emulated by accident.
 #ifndef HOSTGPU_INTRINSICS_H
 #define HOSTGPU_INTRINSICS_H
 
@@ -114,6 +114,7 @@ inline unsigned atomicInc(unsigned* p, unsigned most) {
 inline void __threadfence() { hostgpu::fence(); }
 
 inline float rsqrtf(float a) { return 1.0f / std::sqrt(a); }
+inline float __fmul_rn(float a, float b) { return a * b; }  // never part of a fused operation, as nothing here is
 inline float __uint_as_float(unsigned i) { return __builtin_bit_cast(float, i); }
 inline unsigned __float_as_uint(float f) { return __builtin_bit_cast(unsigned, f); }
 template <class T>

@@ -20,6 +20,7 @@ using Body = std::shared_ptr<std::function<void()>>;
 
 std::mutex guard;
 std::map<const void*, size_t> shared_limit;
+std::atomic<int64_t> made{0};  // launches
 
 std::string refusal(dim3 grid, dim3 block, size_t shared, const void* kernel) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
@@ -106,6 +107,8 @@ const Options& options() {
   return o;
 }
 
+int64_t launches() { return made; }
+
 cudaError_t set_shared_limit(const void* kernel, int bytes) {
   if (bytes < 0 || static_cast<size_t>(bytes) > options().shared_limit) {
     set_error(cudaErrorInvalidValue, "hostgpu: cudaFuncSetAttribute: more shared memory than the device has");
@@ -123,6 +126,7 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream, co
     set_error(cudaErrorInvalidValue, std::string("hostgpu: launch of ") + name + ": " + refused);
     return cudaErrorInvalidValue;
   }
+  ++made;
   const Body shared_body = std::make_shared<std::function<void()>>(std::move(body));
   enqueue(stream, [=, parameters = std::move(parameters)] {
     if (!ptx::on()) return run(grid, block, shared, name, shared_body);

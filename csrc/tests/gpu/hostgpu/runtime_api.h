@@ -59,6 +59,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t);
 
 namespace hostgpu {
 cudaError_t set_shared_limit(const void* kernel, int bytes);
+int64_t launches();  // of kernels, by the process so far
 }
 template <class F>
 inline cudaError_t cudaFuncSetAttribute(F* kernel, int, int bytes) {
