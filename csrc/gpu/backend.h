@@ -23,7 +23,8 @@ struct DeviceInfo {
   int32_t multiprocessors;
 };
 
-struct Context;  // a device with its stream, and what products need
+struct Context;    // a device with its stream, and what products need
+struct Recording;  // work to be done again
 
 // C[m,n] (+)= op(A) op(B) + bias, rounded once when C is bf16. With an activation C is bf16 and gets that of the rounded number,
 // rounded again: the bits of gelu_forward on what C would be without. All row-major, ld elements from row to row.
@@ -62,6 +63,14 @@ struct Backend {
   int (*wait)(Context*);
 
   int (*product)(Context*, const Product&);
+
+  // What is queued between the first two is recorded and not done; a replay queues all of it, with the same sizes on the same
+  // memory. Nothing may wait or be allocated in between, and a product must have been computed before, in its sizes. An end with
+  // a code leaves null. A recording is forgotten when nothing of it is queued any more.
+  int (*begin_recording)(Context*);  // null: this backend does not record
+  int (*end_recording)(Context*, Recording** out);
+  int (*replay)(Context*, const Recording*);
+  void (*forget)(Context*, Recording*);  // null is forgotten without effect
 
   // cuda/ops.h, in its order
   int (*norm_forward)(cuda::Stream, const cuda::NormForward&);

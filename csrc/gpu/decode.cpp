@@ -231,15 +231,19 @@ void DecoderOnGpu::feed_forward(int32_t layer, int32_t rows) {
   product(b_.activated, w.down, s.gpt2, w.down_bias, {b_.branch, kFp32}, rows, s.width, s.ffn);
 }
 
-void DecoderOnGpu::forward(const DecodeRows& rows) {
-  const int32_t n = rows.rows;
+// They depend on the number of rows and on memory that stays where it is.
+void DecoderOnGpu::layers(int32_t rows) {
   for (int32_t layer = 0; layer < shape_.layers; ++layer) {
     const auto& w = w_.layers[static_cast<size_t>(layer)];
-    norm(layer > 0 ? b_.branch : nullptr, w.norm1_weight, w.norm1_bias, n);
-    attention(layer, n);
-    norm(b_.branch, w.norm2_weight, w.norm2_bias, n);
-    feed_forward(layer, n);
+    norm(layer > 0 ? b_.branch : nullptr, w.norm1_weight, w.norm1_bias, rows);
+    attention(layer, rows);
+    norm(b_.branch, w.norm2_weight, w.norm2_bias, rows);
+    feed_forward(layer, rows);
   }
+}
+
+void DecoderOnGpu::forward(const DecodeRows& rows) {
+  layers_.run(rows.rows, [&] { layers(rows.rows); });
   if (rows.wanted > 0) norm(b_.branch, w_.final_norm_weight, w_.final_norm_bias, rows.wanted);
 }
 

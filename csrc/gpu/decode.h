@@ -14,6 +14,7 @@
 
 #include "gpu/grammar.h"
 #include "gpu/memory.h"
+#include "gpu/replay.h"
 #include "model/kv.h"
 #include "model/layout.h"
 #include "model/step_decoder.h"
@@ -83,6 +84,7 @@ class DecoderOnGpu {
   void check(int code, const char* what) const { session_->check(code, what); }
   void send(void* to, const void* from, int64_t bytes);
   void forward(const DecodeRows& rows);
+  void layers(int32_t rows);
   void norm(const float* branch, const float* weight, const float* bias, int32_t rows);
   void attention(int32_t layer, int32_t rows);
   void feed_forward(int32_t layer, int32_t rows);
@@ -112,6 +114,7 @@ class DecoderOnGpu {
   Buffers b_ = {};
   StepBlock host_, device_;
   uint64_t rounded_version_ = 0;
+  Replay layers_{*session_};
 };
 
 }  // namespace syn::gpu

@@ -302,6 +302,32 @@ TEST(GpuTesters, an_event_orders_two_streams) {
   must(cudaStreamDestroy(second));
 }
 
+TEST(GpuTesters, a_captured_stream_runs_when_its_graph_is_launched) {
+  cudaStream_t s;
+  must(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
+  Buffer<float> x(std::vector<float>(32, 5));
+  EXPECT_NE(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal), 0);
+  cudaGetLastError();
+  must(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal));
+  must(probe_add(s, x, 32));
+  EXPECT_NE(cudaStreamSynchronize(s), 0) << "nobody can wait for a stream that is captured";
+  cudaGetLastError();
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  must(cudaStreamEndCapture(s, &graph));
+  must(cudaGraphInstantiate(&ready, graph, 0));
+  must(cudaGraphDestroy(graph));
+  must(cudaStreamSynchronize(s));
+  EXPECT_EQ(first_of(x), 5);
+  must(cudaGraphLaunch(ready, s));
+  must(cudaGraphLaunch(ready, s));
+  EXPECT_EQ(first_of(x), 5);
+  must(cudaStreamSynchronize(s));
+  EXPECT_EQ(first_of(x), 7);
+  must(cudaGraphExecDestroy(ready));
+  must(cudaStreamDestroy(s));
+}
+
 TEST(GpuTesters, devices_have_streams_of_their_own) {
   int count = 0;
   must(cudaGetDeviceCount(&count));

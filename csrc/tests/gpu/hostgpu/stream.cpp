@@ -1,15 +1,21 @@
-// Streams and events. A stream is a queue of closures that run when somebody synchronises with it, as late as CUDA allows;
-// waiting for an event runs the other stream up to where the event was recorded.
+// Streams, events and graphs. A stream is a queue of closures that run when somebody synchronises with it, as late as CUDA
+// allows; waiting for an event runs the other stream up to where the event was recorded. While a stream is captured its closures
+// go to a graph, and launching that queues copies of them.
 #include <deque>
 #include <memory>
 #include <set>
 
 #include "runtime.h"
 
+struct CUgraph_st {
+  std::vector<std::function<void()>> work;
+};
+struct CUgraphExec_st : CUgraph_st {};
 struct CUstream_st {
   int device;
   uint64_t queued = 0, done = 0;
   std::deque<std::function<void()>> queue;
+  CUgraph_st* captured = nullptr;
 };
 struct CUevent_st {
   cudaStream_t stream = nullptr;
@@ -31,7 +37,7 @@ struct Streams {
     if (s) return *s;
     const size_t device = static_cast<size_t>(current_device());
     while (null.size() <= device) {
-      null.emplace_back(new CUstream_st{static_cast<int>(null.size()), 0, 0, {}});
+      null.emplace_back(new CUstream_st{static_cast<int>(null.size()), 0, 0, {}, nullptr});
       all.insert(null.back().get());
     }
     return *null[device];
@@ -40,6 +46,11 @@ struct Streams {
 Streams& streams() {
   static Streams s;
   return s;
+}
+
+cudaError_t refuse(cudaError_t code, const char* text) {
+  set_error(code, text);
+  return code;
 }
 
 void run_until(CUstream_st& s, uint64_t count) {
@@ -63,6 +74,7 @@ std::unique_lock<std::recursive_mutex> turn() {
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const auto mine = turn();
   CUstream_st& s = streams().of(stream);
+  if (s.captured) return s.captured->work.push_back(std::move(work));
   s.queue.push_back(std::move(work));
   ++s.queued;
 }
@@ -73,7 +85,7 @@ using namespace hostgpu;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
   const auto mine = turn();
-  *s = new CUstream_st{current_device(), 0, 0, {}};
+  *s = new CUstream_st{current_device(), 0, 0, {}, nullptr};
   streams().all.insert(*s);
   return cudaSuccess;
 }
@@ -87,6 +99,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const auto mine = turn();
   CUstream_st& s = streams().of(stream);
+  if (s.captured) return refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: a wait for a stream that is captured");
   run_until(s, s.queued);
   return cudaGetLastError();
 }
@@ -119,5 +132,34 @@ cudaError_t cudaEventSynchronize(cudaEvent_t e) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned) {
   if (!e->stream) return cudaSuccess;
   enqueue(stream, [on = e->stream, after = e->after] { run_until(*on, after); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+  const auto mine = turn();
+  if (!s || s->captured) return refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: the stream is null or captured already");
+  s->captured = new CUgraph_st();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
+  const auto mine = turn();
+  *graph = s->captured;
+  s->captured = nullptr;
+  return *graph ? cudaSuccess : refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: end of a capture that was not begun");
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
+  *made = new CUgraphExec_st{*graph};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t s) {
+  for (const auto& work : graph->work) enqueue(s, work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  delete graph;
   return cudaSuccess;
 }
