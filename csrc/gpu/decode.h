@@ -66,16 +66,16 @@ class DecoderOnGpu {
  private:
   // Row buffers, laid out twice as core/arena.h explains. What a product reads or writes has whole pieces of kProductRows rows.
   struct Buffers {
-    float *x, *branch;                          // [rows, width] the residual stream, and what will be added to it
-    float* qkv;                                 // [rows, qkv_width], which attention turns and rounds
-    cuda::bf16 *y, *attended, *activated;       // [rows, .]
-    cuda::bf16* up;                             // [rows, up_width] before the activation, Llama
-    float* partial;                             // workspace of attention, as the next
-    uint32_t* arrived;                          // zeros between steps
-    float* rope;                                // [context, head_dim], Llama; else null
-    float *logits, *scratch;                    // [kProductRows, vocab]; scratch of the draws, null: not needed
-    float* nothing;                             // [vocab] -inf
-    std::byte* step;                            // a StepBlock
+    float *x, *branch;                     // [rows, width] the residual stream, and what will be added to it
+    float* qkv;                            // [rows, qkv_width], which attention turns and rounds
+    cuda::bf16 *y, *attended, *activated;  // [rows, .]
+    cuda::bf16* up;                        // [rows, up_width] before the activation, Llama
+    float* partial;                        // workspace of attention, as the next
+    uint32_t* arrived;                     // zeros between steps
+    float* rope;                           // [context, head_dim], Llama; else null
+    float *logits, *scratch;               // [kProductRows, vocab]; scratch of the draws, null: not needed
+    float* nothing;                        // [vocab] -inf
+    std::byte* step;                       // a StepBlock
   };
   static Buffers lay_out(const Session&, const Shape&, int32_t slots, int32_t classes, Region& region);
   static void check_sizes(const Session&, const Shape&, int32_t slots);

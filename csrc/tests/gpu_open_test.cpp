@@ -286,7 +286,7 @@ TEST_F(GpuSession, gelu_in_a_product_is_gelu_of_its_rounded_sums) {
   for (int32_t j = 0; j < n; ++j) bias.push_back(static_cast<float>(j % 7) / 512);
   float* const on_bias = on_device(bias);
   bf16 *const a = on_device(quarters(m * k, 1)), *const b = on_device(quarters(k * n, 2)), *const up = allocate<bf16>(m * n),
-       *const want = allocate<bf16>(m * n), *const got = allocate<bf16>(m * n);
+              *const want = allocate<bf16>(m * n), *const got = allocate<bf16>(m * n);
   const cuda::Tensor between{up, Precision::kBf16}, apart{want, Precision::kBf16}, fused{got, Precision::kBf16};
   for (const bool with_bias : {true, false}) {
     gpu::Product p{a, b, between, with_bias ? on_bias : nullptr, k, n, n, m, n, k, false, false, false};

@@ -77,9 +77,9 @@ void check_decode(const DecodeCase& c) {
   Buffer<float> q(std::vector<float>(qkv.begin(), qkv.end())), partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
   Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, c.heads)), 0));
   for (const Buffer<bf16>* to : {&out, &again})
-    must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages,
-                                          rows, c.heads, c.kv_heads, c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr,
-                                          to->get(), partial, arrived}));
+    must(cuda::attention_decode(
+        nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows, c.heads, c.kv_heads,
+                  c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr, to->get(), partial, arrived}));
   Outputs oracle, plain, got;
   oracle.add("out", want);
   plain.add("out", from_bf16(to_bf16(want)));

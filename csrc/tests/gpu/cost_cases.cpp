@@ -191,8 +191,8 @@ void sample_case() {
 }  // namespace
 
 bool run_cost_cases() {
-  for (const auto& run : {norm_cases, elementwise_cases, activation_cases, attention_cases, xent_case,
-                          bias_case, embedding_backward_case, optimizer_cases, decode_case, sample_case})
+  for (const auto& run : {norm_cases, elementwise_cases, activation_cases, attention_cases, xent_case, bias_case,
+                          embedding_backward_case, optimizer_cases, decode_case, sample_case})
     run();
   return !testing::UnitTest::GetInstance()->Failed();
 }

@@ -47,8 +47,9 @@ TEST(GpuEmbedding, the_first_norm_begins_with_the_rows_of_the_reference) {
         cuda::NormForward norm = {nullptr, nullptr, x, weight, bias, {y, Precision::kBf16}, mean, rstd, rows, width, 1e-5f, drop};
         norm.embedded = {t, at, table, positions ? places.get() : nullptr};
         must(cuda::norm_forward(nullptr, norm));
-        must(cuda::norm_forward(nullptr, {x, nullptr, nullptr, weight, bias, {same, Precision::kBf16}, same_mean, same_rstd, rows,
-                                          width, 1e-5f, drop}));
+        must(cuda::norm_forward(
+            nullptr,
+            {x, nullptr, nullptr, weight, bias, {same, Precision::kBf16}, same_mean, same_rstd, rows, width, 1e-5f, drop}));
         EXPECT_EQ(from_bf16(y.download()), from_bf16(same.download()));
         EXPECT_EQ(mean.download(), same_mean.download());
         EXPECT_EQ(rstd.download(), same_rstd.download());

@@ -219,13 +219,13 @@ TEST(GpuTesters, an_op_of_decoding_is_one_launch) {
     return hostgpu::launches() - before;
   };
   int64_t before = hostgpu::launches();
-  EXPECT_EQ(launches(cuda::norm_forward(nullptr, {x, x + 32, sum, norm, norm, {y, Precision::kBf16}, nullptr, nullptr, 1, 32,
-                                                  1e-5f, Dropout{}}),
+  EXPECT_EQ(launches(cuda::norm_forward(
+                         nullptr, {x, x + 32, sum, norm, norm, {y, Precision::kBf16}, nullptr, nullptr, 1, 32, 1e-5f, Dropout{}}),
                      before),
             1);
   before = hostgpu::launches();
-  EXPECT_EQ(launches(cuda::attention_decode(nullptr, {x, zeros, zeros, cache, 512, 512, 16, 2, 1, 1, 1, 16, 0.25f, nullptr, y,
-                                                      partial, arrived}),
+  EXPECT_EQ(launches(cuda::attention_decode(
+                         nullptr, {x, zeros, zeros, cache, 512, 512, 16, 2, 1, 1, 1, 16, 0.25f, nullptr, y, partial, arrived}),
                      before),
             1);
   before = hostgpu::launches();

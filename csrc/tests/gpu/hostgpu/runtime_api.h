@@ -73,7 +73,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t);
 namespace hostgpu {
 cudaError_t set_shared_limit(const void* kernel, int bytes);
 int64_t launches();  // of kernels, by the process so far
-}
+}  // namespace hostgpu
 template <class F>
 inline cudaError_t cudaFuncSetAttribute(F* kernel, int, int bytes) {
   return hostgpu::set_shared_limit(reinterpret_cast<const void*>(kernel), bytes);
