@@ -11,9 +11,9 @@ TEST(GpuDecoding, a_step_takes_three_launches_a_layer_and_two_beside_its_product
   const Grammar grammar(g.params, g.arrays());
   for (const bool gpt2 : {true, false}) {
     SCOPED_TRACE(gpt2 ? "GPT-2" : "Llama");
-    const int32_t layers = 3;
     const int32_t family = gpt2 ? SYN_GPT2 : SYN_LLAMA, kv_heads = gpt2 ? 2 : 1;
-    const Shape shape = shape_of(small_config(family, g.params.vocab, 192, layers, 2, kv_heads, 96, 64, 24, gpt2));
+    const int32_t layers = short_cases() ? 1 : 3, dim = short_cases() ? 16 : 96, width = 2 * dim;
+    const Shape shape = shape_of(small_config(family, g.params.vocab, width, layers, 2, kv_heads, dim, 64, 24, gpt2));
     const auto device = host_gpu();
     const UploadedModel model(device, shape, 11);
     gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), grammar.tables(), kFree, 2);
