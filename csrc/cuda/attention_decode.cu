@@ -178,11 +178,12 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
   __syncthreads();
   sum_values<G>(cache, weights, a.page, sums);
   __syncthreads();
-  for (int h = 0; h < G && thread < width; ++h) {
-    float sum = sums[h * width + thread];
-    for (int w = 1; w < kWarps; ++w) sum += sums[(w * G + h) * width + thread];
-    out[h * next_head + thread] = sum;
-  }
+  if (thread < width)
+    for (int h = 0; h < G; ++h) {
+      float sum = sums[h * width + thread];
+      for (int w = 1; w < kWarps; ++w) sum += sums[(w * G + h) * width + thread];
+      out[h * next_head + thread] = sum;
+    }
   const int pages = position / a.page + 1;
   if (last_to_come(a.arrived + int64_t{row} * gridDim.y + blockIdx.y, pages))
     merge_pages(a, int64_t{row} * a.heads + head0, G, pages);

@@ -80,8 +80,10 @@ func (k *Kernel) bindBar(in *inst) error {
 			w.sync++
 		}
 	case op[1] == "sync" && len(in.args) == 1:
+		in.barrier = true
 		in.exec = (*Warp).atBarrier
 	case op[1] == "red" && len(in.args) == 3: // d, barrier, predicate
+		in.barrier = true
 		d, p, neg := in.reg(0), in.reg(2), in.args[2].neg
 		in.exec = func(w *Warp, m uint32) {
 			w.atBarrier(m)

@@ -205,7 +205,7 @@ func (w *Warp) run() {
 				continue
 			}
 		}
-		if in.mask >= 0 && w.awaits(lo, m) {
+		if in.mask >= 0 && w.awaits(lo, m) || in.barrier && w.gathers(lo, m) {
 			continue
 		}
 		in.n++
@@ -246,6 +246,19 @@ func (w *Warp) awaits(at int32, m uint32) bool {
 	}
 	w.parked |= m
 	w.parkedAt, w.named = w.in, named
+	each(m, func(l int) { w.pc[l] = at })
+	return true
+}
+
+// gathers says whether lanes m, at a barrier of the block, have to wait for lanes of their warp that are still on their way: a compiler
+// may lay out what those do behind the barrier. Where nobody is on the way the barrier itself complains.
+func (w *Warp) gathers(at int32, m uint32) bool {
+	if w.alive&^w.parked&^m == 0 {
+		w.parked &^= m
+		return false
+	}
+	w.parked |= m
+	w.parkedAt, w.named = w.in, 0 // an exit of others is the barrier's complaint
 	each(m, func(l int) { w.pc[l] = at })
 	return true
 }

@@ -223,6 +223,8 @@ func TestChecks(t *testing.T) {
 		{"a barrier of the warp that some lanes reach later", late + "$MEET: bar.warp.sync %r7; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
 		{"a shuffle that some lanes pass by", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: shfl.sync.bfly.b32 %r1, %r0, 2, 31, %r7; $END:", "shfl names lanes"},
 		{"a barrier while lanes wait for a shuffle", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: bar.sync 0; $END:", "divergent"},
+		{"a barrier of the block that some lanes reach later", "setp.lt.u32 %p1, %r0, 5; @%p1 bra $FAR; $MEET: bar.sync 0; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
+		{"a barrier of the block that some lanes pass by", "setp.lt.u32 %p1, %r0, 5; @%p1 bra $END; bar.sync 0; $END:", "divergent"},
 		{"unknown modifier", "add.s32.mystery %r1, %r0, %r0;", "unsupported"},
 		{"unknown rounding", "fma.rx.f32 %f1, %f1, %f1, %f1;", "unsupported"},
 		{"cp.async without wait", "mov.u32 %r1, s; shl.b32 %r2, %r0, 4; add.s32 %r3, %r1, %r2; mul.wide.u32 %rd3, %r0, 16; add.s64 %rd4, %rd1, %rd3; cp.async.cg.shared.global [%r3], [%rd4], 16; cp.async.commit_group; ld.shared.u32 %r6, [%r3];", "uninitialised"},
