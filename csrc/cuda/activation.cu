@@ -1,22 +1,16 @@
 // GELU and SwiGLU, forward and backward (ops/activation.h), a quad a thread. Traffic: every operand once.
+#include "cuda/gelu.h"
 #include "cuda/quads.h"
 
 namespace syn::cuda {
 namespace {
-
-constexpr float kLog2E = 1.44269504f;
-// 2 sqrt(2 / pi) and the factor of the cube
-constexpr float kOuter = 1.5957691216f, kCube = 0.044715f;
-
-__device__ __forceinline__ float sigmoid(float x) { return 1 / (1 + gpu::ex2(-x * kLog2E)); }
-__device__ __forceinline__ float gate_of(float x) { return sigmoid(kOuter * (x + kCube * x * x * x)); }
 
 __global__ void __launch_bounds__(kQuadThreads, 1) gelu_forward_quads(GeluForward a) {
   const int64_t i = quad_of_thread();
   if (i >= a.count / 4) return;
   Quad q = load_quad(a.x, i);
 #pragma unroll
-  for (int e = 0; e < 4; ++e) q.v[e] *= gate_of(q.v[e]);
+  for (int e = 0; e < 4; ++e) q.v[e] = gelu(q.v[e]);
   store_quad(a.y, i, q);
 }
 
@@ -27,8 +21,8 @@ __global__ void __launch_bounds__(kQuadThreads, 1) gelu_backward_quads(GeluBackw
   const Quad dy = load_quad(a.dy, i);
 #pragma unroll
   for (int e = 0; e < 4; ++e) {
-    const float x = q.v[e], s = gate_of(x);
-    q.v[e] = dy.v[e] * (s + x * s * (1 - s) * kOuter * (1 + 3 * kCube * x * x));
+    const float x = q.v[e], s = gelu_gate(x);
+    q.v[e] = dy.v[e] * (s + x * s * (1 - s) * kGeluOuter * (1 + 3 * kGeluCube * x * x));
   }
   store_quad(a.dx, i, q);
 }

@@ -1,12 +1,17 @@
-// Attention of one new token for each of several records over their paged caches (ops/attention_decode.h).
+// Attention of one new token for each of several records over their paged caches (ops/attention_decode.h), in one launch.
 //
 // A block takes a page of one record and up to eight heads of one key/value head: a lane takes a key, which the transposed blocks
 // of the cache make neighbours of the next lane's; softmax in base 2 with an integer maximum, as in attention_forward.cu; values
-// are summed by four warps over quarters of the page, the quarters in order. Pages are merged by a second kernel in the order of
-// their positions, so a row's bits depend on its own cache and the page size alone. The new key and value are appended by one
-// block and read from qkv by all.
+// are summed by four warps over quarters of the page, the quarters in order. q, k and v of the new token are turned and rounded
+// on their way in; one block appends them, every block of the page reads its own copy.
+//
+// The block of a record and these heads that is the last to come adds the pages up, in the order of their positions: which block
+// that is moves no bit, so a row's bits depend on its own cache and the page size alone. A counter for each row and heads says
+// who is the last, and is back at zero then. What a block wrote is before its count by a fence, and what others wrote behind the
+// count of the last one by another.
 // Traffic a row: the cache of its record once for every eight heads of a group, and heads (head_dim + 2) floats a page.
 #include "cuda/attention_tiles.h"
+#include "cuda/turn.h"
 #include "ops/attention_decode.h"
 
 namespace syn::cuda {
@@ -17,38 +22,59 @@ static_assert(kThreads >= kMaxHeadDim && 32 * 4 >= kMaxHeadDim, "a column a thre
 
 // One key/value head of a record: its page, and the new token, which is not read from there.
 struct Cache {
-  const bf16 *keys, *values, *new_key, *new_value;
+  bf16 *keys, *values;
+  float *new_key, *new_value;  // [head_dim] shared, numbers that bf16 holds
   int first, position, count;  // of the page; of the new token; positions of the page that count
   int head_dim;
 
   __device__ bool is_new(int i) const { return first + i == position; }
 };
 
-__device__ __forceinline__ void append(bf16* keys, bf16* values, const Cache& c) {
-  const int i = c.position - c.first, d = static_cast<int>(threadIdx.x);
-  if (d >= c.head_dim) return;
-  keys[(i - i % kKeyBlock) * c.head_dim + d * kKeyBlock + i % kKeyBlock] = c.new_key[d];
-  values[i * c.head_dim + d] = c.new_value[d];
+// A number of a head of q or k, rounded; turn: the row of its position in the table of the rotation, or null.
+__device__ __forceinline__ float prepared(const float* head, const float* turn, int d, int width) {
+  if (!turn) return rounded(head[d]);
+  const int half = width / 2, i = d < half ? d : d - half;
+  const Turned t = turn_pair(head[i], head[half + i], turn[i], turn[half + i]);
+  return rounded(d < half ? t.first : t.second);
 }
 
-// Scores in base 2 of G heads: a key a lane, a warp 32 of them at a time. q: a head every kMaxHeadDim, so that the heads' numbers
-// lie at distances that the compiler knows.
+// The new token, a column a thread: for the block, and where it appends, for the cache.
+__device__ __forceinline__ void take_new(const Cache& c, const float* key, const float* value, const float* turn, bool append) {
+  const int i = c.position - c.first, d = static_cast<int>(threadIdx.x);
+  c.new_key[d] = prepared(key, turn, d, c.head_dim);
+  c.new_value[d] = rounded(value[d]);
+  if (!append) return;
+  c.keys[(i - i % kKeyBlock) * c.head_dim + d * kKeyBlock + i % kKeyBlock] = narrowed(c.new_key[d]);
+  c.values[i * c.head_dim + d] = narrowed(c.new_value[d]);
+}
+
+// Scores in base 2 of G heads with one key, whose numbers number(d) gives. q: a head every kMaxHeadDim, so that the heads'
+// numbers lie at distances that the compiler knows.
+template <int G, class Number>
+__device__ __forceinline__ void score_key(const float* q, int head_dim, float* scores, int page, Number number) {
+  float s[G] = {};
+#pragma unroll 1  // four numbers of a key at a time: more cost registers
+  for (int d = 0; d < head_dim; d += 4)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const float k = number(d + e);
+#pragma unroll
+      for (int h = 0; h < G; ++h) s[h] += q[h * kMaxHeadDim + d + e] * k;
+    }
+#pragma unroll
+  for (int h = 0; h < G; ++h) scores[h * page] = s[h];
+}
+
+// A key a lane, a warp 32 of them at a time.
 template <int G>
 __device__ __forceinline__ void score_keys(const float* q, const Cache& c, float* scores, int page) {
   for (int i = static_cast<int>(threadIdx.x); i < c.count; i += kThreads) {
-    const bf16* const key = c.is_new(i) ? c.new_key : c.keys + (i - i % kKeyBlock) * c.head_dim + i % kKeyBlock;
-    const int step = c.is_new(i) ? 1 : kKeyBlock;
-    float s[G] = {};
-#pragma unroll 1  // four numbers of a key at a time: more cost registers
-    for (int d = 0; d < c.head_dim; d += 4)
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const float k = bf16_number(key[(d + e) * step].bits);
-#pragma unroll
-        for (int h = 0; h < G; ++h) s[h] += q[h * kMaxHeadDim + d + e] * k;
-      }
-#pragma unroll
-    for (int h = 0; h < G; ++h) scores[h * page + i] = s[h];
+    if (c.is_new(i)) {
+      score_key<G>(q, c.head_dim, scores + i, page, [&](int d) { return c.new_key[d]; });
+    } else {
+      const bf16* const key = c.keys + (i - i % kKeyBlock) * c.head_dim + i % kKeyBlock;
+      score_key<G>(q, c.head_dim, scores + i, page, [&](int d) { return bf16_number(key[d * kKeyBlock].bits); });
+    }
   }
 }
 
@@ -76,7 +102,7 @@ __device__ __forceinline__ void sum_values(const Cache& c, const float* weights,
   if (l >= c.head_dim / 4) return;
   Quad sum[G] = {};
   for (int i = warp * span; i < min((warp + 1) * span, c.count); ++i) {
-    const Quad v = load_quad(c.is_new(i) ? c.new_value : c.values + i * c.head_dim, l);
+    const Quad v = c.is_new(i) ? load_quad(c.new_value, l) : load_quad(c.values + i * c.head_dim, l);
 #pragma unroll
     for (int h = 0; h < G; ++h)
 #pragma unroll
@@ -84,6 +110,39 @@ __device__ __forceinline__ void sum_values(const Cache& c, const float* weights,
   }
 #pragma unroll
   for (int h = 0; h < G; ++h) store_quad(to + (warp * G + h) * c.head_dim, l, sum[h]);
+}
+
+// Whether this block is the last of so many to come here; it then sees what all of them wrote before, and the count is zero
+// again.
+__device__ __forceinline__ bool last_to_come(uint32_t* count, int blocks) {
+  bool last = false;
+  __syncthreads();  // the block has written
+  if (threadIdx.x == 0) {
+    __threadfence();  // before the count lies what the block wrote
+    last = atomicInc(count, static_cast<uint32_t>(blocks) - 1) == static_cast<uint32_t>(blocks) - 1;
+    __threadfence();  // behind it what the others wrote
+  }
+  return __syncthreads_or(last) != 0;
+}
+
+// Adds the pages of so many heads of a row in order, a column a thread. first: the first head, of all rows.
+__device__ __forceinline__ void merge_pages(const AttentionDecode& a, int64_t first, int heads, int pages) {
+  const int d = static_cast<int>(threadIdx.x), width = a.head_dim, next = width + 2;
+  if (d >= width) return;
+#pragma unroll 1
+  for (int64_t head = first; head < first + heads; ++head) {
+    const float* const part = a.partial + head * a.pages * next;
+    float top = -INFINITY, sum = 0, out = 0;
+#pragma unroll 2  // more cost registers
+    for (int p = 0; p < pages; ++p) top = fmaxf(top, part[p * next + width]);
+#pragma unroll 2
+    for (int p = 0; p < pages; ++p) {
+      const float scale = gpu::ex2(part[p * next + width] - top);
+      sum += scale * part[p * next + width + 1];
+      out += scale * part[p * next + d];
+    }
+    a.out[head * width + d] = narrowed(out / sum);
+  }
 }
 
 template <int G>
@@ -94,19 +153,22 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
   float* const q = shared.take<float>(G * kMaxHeadDim);
   float* const weights = shared.take<float>(G * a.page);
   float* const sums = shared.take<float>(kWarps * G * width);
+  float* const fresh = shared.take<float>(2 * kMaxHeadDim);
   const int row = static_cast<int>(blockIdx.z), position = a.position[row], first = static_cast<int>(blockIdx.x) * a.page;
   if (first > position) return;  // the whole block leaves together
   const int group = a.heads / a.kv_heads, chunks = group / G, kv = static_cast<int>(blockIdx.y) / chunks;
   const int chunk = static_cast<int>(blockIdx.y) % chunks, head0 = kv * group + chunk * G, thread = static_cast<int>(threadIdx.x);
-  const bf16* const qkv = a.qkv + int64_t{row} * (a.heads + 2 * a.kv_heads) * width;
+  const float* const qkv = a.qkv + int64_t{row} * (a.heads + 2 * a.kv_heads) * width;
+  const float* const turn = a.rope ? a.rope + int64_t{position} * width : nullptr;
   bf16* const keys = a.cache + a.slot[row] * a.slot_stride + blockIdx.x * a.page_stride + int64_t{kv} * a.page * width;
   bf16* const values = keys + int64_t{a.kv_heads} * a.page * width;
-  const Cache cache{keys,  values,   qkv + (a.heads + kv) * width,      qkv + (a.heads + a.kv_heads + kv) * width,
-                    first, position, min(a.page, position + 1 - first), width};
-  if (chunk == 0 && position < first + a.page) append(keys, values, cache);
-  if (thread < width)
+  const Cache cache{keys, values, fresh, fresh + kMaxHeadDim, first, position, min(a.page, position + 1 - first), width};
+  if (thread < width) {
     for (int h = 0; h < G; ++h)
-      q[h * kMaxHeadDim + thread] = bf16_number(qkv[(head0 + h) * width + thread].bits) * (a.scale * kLog2E);
+      q[h * kMaxHeadDim + thread] = prepared(qkv + (head0 + h) * width, turn, thread, width) * (a.scale * kLog2E);
+    const float* const key = qkv + (a.heads + kv) * width;
+    if (position < first + a.page) take_new(cache, key, key + a.kv_heads * width, turn, chunk == 0);
+  }
   __syncthreads();
   score_keys<G>(q, cache, weights, a.page);
   __syncthreads();
@@ -116,40 +178,23 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
   __syncthreads();
   sum_values<G>(cache, weights, a.page, sums);
   __syncthreads();
-  if (thread >= width) return;
-  for (int h = 0; h < G; ++h) {
-    float sum = sums[h * width + thread];
-    for (int w = 1; w < kWarps; ++w) sum += sums[(w * G + h) * width + thread];
-    out[h * next_head + thread] = sum;
-  }
-}
-
-// Adds the pages of a row and head in order, a column a thread.
-__global__ void __launch_bounds__(kThreads, 1) attention_decode_merge(AttentionDecode a) {
-  const int row = static_cast<int>(blockIdx.y), head = static_cast<int>(blockIdx.x), d = static_cast<int>(threadIdx.x);
-  const int width = a.head_dim, next = width + 2;
-  if (d >= width) return;
-  const int pages = a.position[row] / a.page + 1;
-  const float* const part = a.partial + (int64_t{row} * a.heads + head) * a.pages * next;
-  float top = -INFINITY, sum = 0, out = 0;
-  for (int p = 0; p < pages; ++p) top = fmaxf(top, part[p * next + width]);
-  for (int p = 0; p < pages; ++p) {
-    const float scale = gpu::ex2(part[p * next + width] - top);
-    sum += scale * part[p * next + width + 1];
-    out += scale * part[p * next + d];
-  }
-  a.out[(int64_t{row} * a.heads + head) * width + d] = {static_cast<uint16_t>(gpu::pack_bf16(out / sum, 0))};
+  if (thread < width)
+    for (int h = 0; h < G; ++h) {
+      float sum = sums[h * width + thread];
+      for (int w = 1; w < kWarps; ++w) sum += sums[(w * G + h) * width + thread];
+      out[h * next_head + thread] = sum;
+    }
+  const int pages = position / a.page + 1;
+  if (last_to_come(a.arrived + int64_t{row} * gridDim.y + blockIdx.y, pages))
+    merge_pages(a, int64_t{row} * a.heads + head0, G, pages);
 }
 
 template <int G>
 int run(Stream stream, const AttentionDecode& a) {
-  const int shared = (G * kMaxHeadDim + G * a.page + kWarps * G * a.head_dim) * 4 + 3 * 128;
-  const auto pages = attention_decode_pages<G>;
+  const int shared = (G * kMaxHeadDim + G * a.page + kWarps * G * a.head_dim + 2 * kMaxHeadDim) * 4 + 4 * 128;
   const auto count = [](int x) { return static_cast<unsigned>(x); };
   const dim3 grid(count(a.pages), count(a.heads / G), count(a.rows));
-  const int e = GPU_LAUNCH(pages, grid, dim3(kThreads), static_cast<size_t>(shared), stream, a);
-  const dim3 columns(count((a.head_dim + 31) / 32 * 32));
-  return e ? e : GPU_LAUNCH(attention_decode_merge, dim3(count(a.heads), count(a.rows)), columns, 0, stream, a);
+  return GPU_LAUNCH(attention_decode_pages<G>, grid, dim3(kThreads), static_cast<size_t>(shared), stream, a);
 }
 
 }  // namespace

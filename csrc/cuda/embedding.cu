@@ -1,29 +1,15 @@
-// Embedding and its gradient (ops/embedding.h).
+// The gradient of an embedding (ops/embedding.h); the embedding itself is part of the first norm (norm.cu).
 //
-// Forward: a quad a thread, dropout on the way. Traffic: one or two table rows in, one row out.
-// Backward: the rows of an id, in ascending order, are cut into pieces of kEmbeddingPiece rows. First pass: every piece but the
-// first of its id is summed into a slot of the workspace; second pass: an id adds its first piece and its slots in order. A piece
-// that begins at place p of the sorted order has slot p / kEmbeddingPiece: later pieces of one id begin that far apart, and one
-// of the next id begins farther still, so no two share a slot. Traffic: dout once, touched table rows in and out.
+// The rows of an id, in ascending order, are cut into pieces of kEmbeddingPiece rows. First pass: every piece but the first of
+// its id is summed into a slot of the workspace; second pass: an id adds its first piece and its slots in order. A piece that
+// begins at place p of the sorted order has slot p / kEmbeddingPiece: later pieces of one id begin that far apart, and one of the
+// next id begins farther still, so no two share a slot. Traffic: dout once, touched table rows in and out.
 #include "cuda/quads.h"
 
 namespace syn::cuda {
 namespace {
 
 constexpr int kColumnThreads = 64;  // quads of columns a block takes
-
-__global__ void __launch_bounds__(kQuadThreads, 1) embedding_forward_quads(EmbeddingForward a, Mask drop, int64_t count) {
-  const int64_t i = quad_of_thread();
-  if (i >= count) return;
-  const int quads = a.width / 4;
-  const int64_t row = i / quads, q = i % quads;
-  Quad x = load_quad(a.token_table, int64_t{a.token[row]} * quads + q);
-  const Quad p = a.position_table ? load_quad(a.position_table, int64_t{a.position[row]} * quads + q) : Quad{};
-  const Quad f = mask_quad(drop, static_cast<uint32_t>(row), static_cast<uint32_t>(q));
-#pragma unroll
-  for (int e = 0; e < 4; ++e) x.v[e] = (x.v[e] + p.v[e]) * f.v[e];
-  store_quad(a.out, i, x);
-}
 
 __device__ __forceinline__ void add(Quad& sum, const Quad& x) {
 #pragma unroll
@@ -74,14 +60,6 @@ __global__ void __launch_bounds__(kColumnThreads, 1) embedding_backward_ids(Embe
 }
 
 }  // namespace
-
-int embedding_forward(Stream stream, const EmbeddingForward& a) {
-  if (!good_quads(a.rows, a.width)) return kInvalid;
-  const int64_t count = int64_t{a.rows} * (a.width / 4);
-  if (count == 0) return 0;
-  const dim3 grid(static_cast<unsigned>(quad_blocks(count)));
-  return GPU_LAUNCH(embedding_forward_quads, grid, dim3(kQuadThreads), 0, stream, a, Mask(a.drop), count);
-}
 
 int embedding_backward(Stream stream, const EmbeddingBackward& a) {
   if (!good_quads(a.rows, a.width) || a.index.ids <= 0) return kInvalid;

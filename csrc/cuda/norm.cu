@@ -1,6 +1,7 @@
-// LayerNorm and RMSNorm with the residual addition (ops/norm.h).
+// LayerNorm and RMSNorm with the residual addition (ops/norm.h), or with the embedding that the residual stream begins with.
 //
-// Forward: a row is held in registers between its sums. Traffic: x, branch and their sum once, y once.
+// Forward: a row is held in registers between its sums. Traffic: x, branch and their sum once, y once; of an embedding one or two
+// rows of tables in the place of x and branch.
 // Backward, first pass: a block takes kNormRows rows, keeps its part of dweight and dbias in registers, adds it up over its row
 // groups in order and writes one row of partial sums; second pass: the partial rows are added in order. Traffic: dy, s and ds
 // once, ds and dbranch once, 2 width / kNormRows of partial sums a row.
@@ -8,6 +9,20 @@
 
 namespace syn::cuda {
 namespace {
+
+// A quad of the residual stream before the branch. A factor of dropout is not fused with what follows: a later pass reads the
+// rounded product, and must find the same statistics.
+__device__ __forceinline__ Quad stream_quad(const NormForward& a, const Mask& drop, int row, int q) {
+  const int64_t quads = a.width / 4;
+  if (a.x) return load_quad(a.x, row * quads + q);
+  const EmbeddedRows& from = a.embedded;
+  Quad s = load_quad(from.token_table, from.token[row] * quads + q);
+  const Quad p = from.position_table ? load_quad(from.position_table, from.position[row] * quads + q) : Quad{};
+  const Quad f = mask_quad(drop, static_cast<uint32_t>(row), static_cast<uint32_t>(q));
+#pragma unroll
+  for (int e = 0; e < 4; ++e) s.v[e] = __fmul_rn(s.v[e] + p.v[e], f.v[e]);
+  return s;
+}
 
 template <int K>
 __global__ void __launch_bounds__(kRowThreads, 1) norm_forward_rows(NormForward a, Mask drop, int quads) {
@@ -24,13 +39,13 @@ __global__ void __launch_bounds__(kRowThreads, 1) norm_forward_rows(NormForward 
   for (int k = 0; k < K; ++k) {
     const int q = thread + k * static_cast<int>(blockDim.x);
     const bool in = mine && q < quads;
-    s[k] = in ? load_quad(a.x, base + q) : Quad{};
+    s[k] = in ? stream_quad(a, drop, row, q) : Quad{};
     if (in && a.branch) {
       const Quad b = load_quad(a.branch, base + q), f = mask_quad(drop, static_cast<uint32_t>(row), static_cast<uint32_t>(q));
 #pragma unroll
       for (int e = 0; e < 4; ++e) s[k].v[e] += b.v[e] * f.v[e];
-      store_quad(a.sum, base + q, s[k]);
     }
+    if (in && (a.branch || !a.x)) store_quad(a.sum, base + q, s[k]);
 #pragma unroll
     for (int e = 0; e < 4; ++e) total += s[k].v[e];
   }
@@ -161,7 +176,7 @@ __global__ void __launch_bounds__(kRowThreads, 1) norm_backward_columns(NormBack
 }  // namespace
 
 int norm_forward(Stream stream, const NormForward& a) {
-  if (!good_row(a.width) || a.rows < 0) return kInvalid;
+  if (!good_row(a.width) || a.rows < 0 || (a.branch && !a.x)) return kInvalid;
   if (a.rows == 0) return 0;
   const RowShape s(a.width);
   const auto kernel = s.pieces == 1 ? norm_forward_rows<1> : s.pieces == 2 ? norm_forward_rows<2> : norm_forward_rows<4>;

@@ -37,10 +37,19 @@ struct Tensor {
   Precision precision;
 };
 
+// Rows of a token and of a position table, added (ops/embedding.h).
+struct EmbeddedRows {
+  const int32_t* token;         // [rows]
+  const int32_t* position;      // [rows]
+  const float* token_table;     // [V, width]
+  const float* position_table;  // [C, width], or null: positions enter by rotation
+};
+
+// The first norm of a network makes its own input: without x, s is dropout(embedded).
 struct NormForward {
-  const float* x;       // [rows, width]
-  const float* branch;  // [rows, width] or null
-  float* sum;           // [rows, width]; unused without a branch; may be x
+  const float* x;       // [rows, width], or null
+  const float* branch;  // [rows, width] or null, as it is without x
+  float* sum;           // [rows, width] s; unused with x and no branch; may be x
   const float* weight;  // [width]
   const float* bias;    // [width], or null: RMSNorm
   Tensor y;             // [rows, width]
@@ -48,7 +57,8 @@ struct NormForward {
   float* rstd;          // [rows]; null: not wanted
   int32_t rows, width;
   float eps;
-  Dropout drop;  // of the branch
+  Dropout drop;  // of the branch, or of the embedding
+  EmbeddedRows embedded = {};
 };
 
 struct NormBackward {
@@ -65,8 +75,6 @@ struct NormBackward {
   int32_t rows, width;
   Dropout drop;
 };
-
-using EmbeddingForward = syn::EmbeddingForward<float>;
 
 struct EmbeddingBackward {
   const float* dout;  // [rows, width]
@@ -121,11 +129,16 @@ struct Rope {
   bool inverse;
 };
 
-// Copies numbers to bf16, rounded as ops/precision.h says: the weights, before products.
+// What a product or a rounding does to its numbers: GELU in its tanh form.
+enum class Activation : int32_t { kNone = 0, kGelu = 1 };
+
+// Copies numbers to bf16, rounded as ops/precision.h says: the weights before products, sums of a product behind it. With an
+// activation, that of the rounded number is rounded.
 struct Round {
   const float* x;  // [count]
   bf16* y;         // [count]
   int64_t count;
+  Activation activation = Activation::kNone;
 };
 
 // Head sizes: multiples of 8 from 16 to 128, in decoding too. longest: no segment is longer.
@@ -195,9 +208,9 @@ struct Sample {
 bool sample_fits(int32_t vocab, int32_t classes);
 
 // The cache of ops/attention_decode.h in bf16. A page is a split: its part of the sum is computed on its own, and the parts are
-// merged in the order of the pages.
+// merged in the order of the pages. q and k are turned where there is a table; then q, k and v are rounded.
 struct AttentionDecode {
-  const bf16* qkv;          // [rows, (heads + 2 kv_heads) head_dim]
+  const float* qkv;         // [rows, (heads + 2 kv_heads) head_dim]
   const int32_t* slot;      // [rows] all different
   const int32_t* position;  // [rows] of the new token
   bf16* cache;              // of this layer in the first page of slot 0
@@ -206,16 +219,18 @@ struct AttentionDecode {
   int32_t page, pages;      // positions of a page; pages of a slot
   int32_t rows, heads, kv_heads, head_dim;
   float scale;
-  bf16* out;       // [rows, heads head_dim]
-  float* partial;  // [decode_partial(...)] workspace
+  const float* rope;  // as Rope::table, or null
+  bf16* out;          // [rows, heads head_dim]
+  float* partial;     // [decode_partial(...)] workspace
+  uint32_t* arrived;  // [decode_counters(rows, heads)] workspace: zeros, and zeros again when the launch is done
 };
 inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_t head_dim) {
   return rows * heads * pages * (head_dim + 2);
 }
+inline int64_t decode_counters(int64_t rows, int64_t heads) { return rows * heads; }
 
 int norm_forward(Stream, const NormForward&);
 int norm_backward(Stream, const NormBackward&);
-int embedding_forward(Stream, const EmbeddingForward&);
 int embedding_backward(Stream, const EmbeddingBackward&);
 int gelu_forward(Stream, const GeluForward&);
 int gelu_backward(Stream, const GeluBackward&);

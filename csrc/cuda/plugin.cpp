@@ -25,6 +25,10 @@ struct Context {
   Products* products;
 };
 
+struct Recording {
+  cudaGraphExec_t graph;
+};
+
 namespace {
 
 // A code that is handed on is taken from the runtime, which would else give it to a later call as well.
@@ -243,10 +247,11 @@ int wait(Context* c) {
 // ---- work
 
 bool good(const Product& p) {
-  const bool narrow = p.c.precision == Precision::kBf16;
+  const bool narrow = p.c.precision == Precision::kBf16, active = p.activation != cuda::Activation::kNone;
   return p.k > 0 && p.a && p.b && p.c.data && p.lda >= (p.a_transposed ? p.m : p.k) && p.ldb >= (p.b_transposed ? p.k : p.n) &&
          p.ldc >= p.n && (narrow || p.c.precision == Precision::kFp32) && !(narrow && p.add) &&
-         !(narrow && p.bias && (p.ldc != p.n || p.n % 4 != 0));
+         (!active || (narrow && p.activation == cuda::Activation::kGelu)) &&
+         !(narrow && (p.bias || active) && (p.ldc != p.n || p.n % 4 != 0));
 }
 
 int product(Context* c, const Product& p) {
@@ -255,6 +260,40 @@ int product(Context* c, const Product& p) {
   if (!good(p)) return cuda::kInvalid;
   const OnDevice on(c->device);
   return settled(multiply(*c->products, c->stream, p));
+}
+
+// ---- work that is done again: a graph, captured from the stream. Other threads may meanwhile do to the device what they like.
+
+int begin_recording(Context* c) {
+  const OnDevice on(c->device);
+  return settled(cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal));
+}
+
+int end_recording(Context* c, Recording** out) {
+  *out = nullptr;
+  const OnDevice on(c->device);
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t ready = nullptr;
+  int code = cudaStreamEndCapture(c->stream, &graph);
+  if (code == 0) code = cudaGraphInstantiate(&ready, graph, 0);
+  if (graph) cudaGraphDestroy(graph);
+  if (code != 0) return settled(code);
+  *out = new (std::nothrow) Recording{ready};
+  if (*out) return 0;
+  cudaGraphExecDestroy(ready);
+  return settled(cudaErrorMemoryAllocation);
+}
+
+int replay(Context* c, const Recording* r) {
+  const OnDevice on(c->device);
+  return settled(cudaGraphLaunch(r->graph, c->stream));
+}
+
+void forget(Context* c, Recording* r) {
+  if (!r) return;
+  const OnDevice on(c->device);
+  settled(cudaGraphExecDestroy(r->graph));
+  delete r;
 }
 
 // A launcher on the device of its stream.
@@ -298,9 +337,12 @@ const Backend table = {
     clear,
     wait,
     product,
+    begin_recording,
+    end_recording,
+    replay,
+    forget,
     On<cuda::norm_forward>::launch,
     On<cuda::norm_backward>::launch,
-    On<cuda::embedding_forward>::launch,
     On<cuda::embedding_backward>::launch,
     On<cuda::gelu_forward>::launch,
     On<cuda::gelu_backward>::launch,

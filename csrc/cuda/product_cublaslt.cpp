@@ -5,7 +5,8 @@
 // Determinism: the algorithm of a shape is what its heuristic names first, chosen once and kept. Parts of a split k are summed in
 // fp32 in the workspace, in a step of their own. Traffic: the operands and the result; a bias takes none but itself. cuBLASLt
 // takes a bias in the type of the result alone, and ours is fp32: with a bias and a bf16 result the sums go to fp32 scratch,
-// as many rows at a time as fit, and are rounded from there.
+// as many rows at a time as fit, and are rounded from there by a launch of its own, which also does the activation. cuBLASLt's
+// GELU is no help: it takes the sums before they are rounded, where ops/precision.h rounds the input of an activation.
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
@@ -243,7 +244,7 @@ int run(Products& s, cuda::Stream stream, const Product& p) {
   return code_of(status);
 }
 
-// A bf16 result with a bias: sums in fp32, then one rounding.
+// A bf16 result with a bias or an activation: sums in fp32, then the rounding.
 int run_by_rows(Products& s, cuda::Stream stream, const Product& p) {
   const int64_t fit = kScratch / p.n;
   if (fit < kScratchRows) return cuda::kInvalid;
@@ -254,7 +255,7 @@ int run_by_rows(Products& s, cuda::Stream stream, const Product& p) {
     part.a += p.a_transposed ? first : first * p.lda;
     part.c = {s.scratch, Precision::kFp32};
     if (const int code = run(s, stream, part)) return code;
-    const cuda::Round rounded{s.scratch, static_cast<cuda::bf16*>(p.c.data) + first * p.n, int64_t{part.m} * p.n};
+    const cuda::Round rounded{s.scratch, static_cast<cuda::bf16*>(p.c.data) + first * p.n, int64_t{part.m} * p.n, p.activation};
     if (const int code = cuda::round(stream, rounded)) return code;
   }
   return 0;
@@ -286,7 +287,8 @@ void close_products(Products* s) {
 }
 
 int multiply(Products& s, cuda::Stream stream, const Product& p) {
-  return p.bias && p.c.precision == Precision::kBf16 ? run_by_rows(s, stream, p) : run(s, stream, p);
+  const bool finished = p.bias || p.activation != cuda::Activation::kNone;
+  return finished && p.c.precision == Precision::kBf16 ? run_by_rows(s, stream, p) : run(s, stream, p);
 }
 
 const char* product_error_text(int code) {

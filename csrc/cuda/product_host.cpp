@@ -1,11 +1,12 @@
 // Products of the emulation. An element is one chain of fused multiply-adds over ascending k in fp32, beginning at 0; then comes
-// the bias, then C where it is added to, and one rounding where C is bf16. The work waits in its stream, as a kernel does.
+// the bias, then C where it is added to, and one rounding where C is bf16; then the activation and another rounding. The work
+// waits in its stream, as a kernel does.
 #include <algorithm>
 #include <cstdio>
 #include <vector>
 
+#include "cuda/gelu.h"
 #include "cuda/product.h"
-#include "tests/gpu/hostgpu/gpu_host.h"
 #include "tests/gpu/hostgpu/runtime.h"
 
 namespace syn::gpu {
@@ -34,6 +35,11 @@ void store(const Product& p, int64_t at, float x) {
     static_cast<float*>(p.c.data)[at] = p.add ? static_cast<float*>(p.c.data)[at] + x : x;
 }
 
+float finished(const Product& p, float sum, int32_t column) {
+  const float x = p.bias ? sum + p.bias[column] : sum;
+  return p.activation == cuda::Activation::kGelu ? cuda::gelu(round_bf16(x)) : x;
+}
+
 void run(const Product& p) {
   static const bool wide = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   std::vector<float> b(static_cast<size_t>(int64_t{p.k} * p.n)), a(static_cast<size_t>(p.k)), sum(static_cast<size_t>(p.n));
@@ -45,8 +51,7 @@ void run(const Product& p) {
       a[static_cast<size_t>(i)] = number(p.a_transposed ? p.a[i * p.lda + r] : p.a[r * p.lda + i]);
     std::fill(sum.begin(), sum.end(), 0.0f);
     (wide ? chains_avx2 : chains_plain)(a.data(), b.data(), p.k, p.n, sum.data());
-    for (int32_t j = 0; j < p.n; ++j)
-      store(p, r * p.ldc + j, p.bias ? sum[static_cast<size_t>(j)] + p.bias[j] : sum[static_cast<size_t>(j)]);
+    for (int32_t j = 0; j < p.n; ++j) store(p, r * p.ldc + j, finished(p, sum[static_cast<size_t>(j)], j));
   }
 }
 

@@ -23,6 +23,10 @@ struct Mask {
 
 __device__ __forceinline__ float bf16_number(uint32_t bits) { return __uint_as_float(bits << 16); }
 
+// Rounded as ops/precision.h says.
+__device__ __forceinline__ bf16 narrowed(float x) { return {static_cast<uint16_t>(gpu::pack_bf16(x, 0))}; }
+__device__ __forceinline__ float rounded(float x) { return bf16_number(gpu::pack_bf16(x, 0)); }
+
 __device__ __forceinline__ Quad load_quad(const float* p, int64_t quad) {
   const float4 x = reinterpret_cast<const float4*>(p)[quad];
   return {{x.x, x.y, x.z, x.w}};

@@ -1,6 +1,7 @@
 // Rotary positions (ops/rope.h), out of place or in place: a thread turns a quad of the first half of a head with its partner in
 // the second, or copies a quad of what lies behind the heads. Traffic: x and y once; the table is read from the caches.
 #include "cuda/quads.h"
+#include "cuda/turn.h"
 
 namespace syn::cuda {
 namespace {
@@ -27,9 +28,9 @@ __global__ void __launch_bounds__(kQuadThreads, 1) rope_quads(Rope a) {
   Quad x = load_quad(a.x, first), y = load_quad(a.x, second);
 #pragma unroll
   for (int e = 0; e < 4; ++e) {
-    const float s = a.inverse ? -sin.v[e] : sin.v[e], before = x.v[e];
-    x.v[e] = before * cos.v[e] - y.v[e] * s;
-    y.v[e] = y.v[e] * cos.v[e] + before * s;
+    const Turned t = turn_pair(x.v[e], y.v[e], cos.v[e], a.inverse ? -sin.v[e] : sin.v[e]);
+    x.v[e] = t.first;
+    y.v[e] = t.second;
   }
   store_quad(a.y, first, x);
   store_quad(a.y, second, y);

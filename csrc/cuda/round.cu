@@ -1,4 +1,6 @@
-// Numbers to bf16 (cuda/ops.h), a quad a thread. Traffic: every number read once, written once at half its size.
+// Numbers to bf16 (cuda/ops.h), a quad a thread, with GELU on the way where it is asked for. Traffic: every number read once,
+// written once at half its size.
+#include "cuda/gelu.h"
 #include "cuda/quads.h"
 
 namespace syn::cuda {
@@ -7,7 +9,12 @@ namespace {
 __global__ void __launch_bounds__(kQuadThreads, 1) round_quads(Round a) {
   const int64_t i = quad_of_thread();
   if (i >= a.count / 4) return;
-  store_quad(a.y, i, load_quad(a.x, i));
+  Quad x = load_quad(a.x, i);
+  if (a.activation == Activation::kGelu) {
+#pragma unroll
+    for (int e = 0; e < 4; ++e) x.v[e] = gelu(rounded(x.v[e]));
+  }
+  store_quad(a.y, i, x);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 2;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 3;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
@@ -23,9 +23,11 @@ struct DeviceInfo {
   int32_t multiprocessors;
 };
 
-struct Context;  // a device with its stream, and what products need
+struct Context;    // a device with its stream, and what products need
+struct Recording;  // work to be done again
 
-// C[m,n] (+)= op(A) op(B) + bias, rounded once when C is bf16. All row-major, ld elements from row to row.
+// C[m,n] (+)= op(A) op(B) + bias, rounded once when C is bf16. With an activation C is bf16 and gets that of the rounded number,
+// rounded again: the bits of gelu_forward on what C would be without. All row-major, ld elements from row to row.
 struct Product {
   const cuda::bf16* a;  // [m, k]; transposed: [k, m]
   const cuda::bf16* b;  // [k, n]; transposed: [n, k]
@@ -35,6 +37,7 @@ struct Product {
   int32_t m, n, k;
   bool a_transposed, b_transposed;
   bool add;  // C += instead of C =; C is float then
+  cuda::Activation activation = cuda::Activation::kNone;
 };
 
 struct Backend {
@@ -62,10 +65,17 @@ struct Backend {
 
   int (*product)(Context*, const Product&);
 
+  // What is queued between the first two is recorded and not done; a replay queues all of it, with the same sizes on the same
+  // memory. Nothing may wait or be allocated in between, and a product must have been computed before, in its sizes. An end with
+  // a code leaves null. A recording is forgotten when nothing of it is queued any more.
+  int (*begin_recording)(Context*);  // null: this backend does not record
+  int (*end_recording)(Context*, Recording** out);
+  int (*replay)(Context*, const Recording*);
+  void (*forget)(Context*, Recording*);  // null is forgotten without effect
+
   // cuda/ops.h, in its order
   int (*norm_forward)(cuda::Stream, const cuda::NormForward&);
   int (*norm_backward)(cuda::Stream, const cuda::NormBackward&);
-  int (*embedding_forward)(cuda::Stream, const cuda::EmbeddingForward&);
   int (*embedding_backward)(cuda::Stream, const cuda::EmbeddingBackward&);
   int (*gelu_forward)(cuda::Stream, const cuda::GeluForward&);
   int (*gelu_backward)(cuda::Stream, const cuda::GeluBackward&);

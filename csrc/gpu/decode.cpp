@@ -1,7 +1,9 @@
 // One decode step as a list of launches. For each layer, with x the residual stream of one token a row:
 //   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  logits norm(x) W_head^T and a draw for the rows that
 //   want one.
-// The addition to the residual stream happens inside the norm that follows it. Nothing waits for the device before the draws.
+// The addition to the residual stream happens inside the norm that follows it, the embedding inside the first one, GELU inside
+// its product: beside products a layer of GPT-2 is three launches, one of Llama four, and a step two more (docs/cuda.md). Nothing
+// waits for the device before the draws.
 #include "gpu/decode.h"
 
 #include <algorithm>
@@ -52,16 +54,16 @@ DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape&
   b.x = region.take<float>(rows * s.width);
   b.branch = region.take<float>(rows * s.width);
   b.y = region.take<bf16>(rows * s.width);
-  b.qkv = region.take<bf16>(rows * s.qkv_width());
+  b.qkv = region.take<float>(rows * s.qkv_width());
   b.attended = region.take<bf16>(rows * s.q_width());
-  b.up = region.take<bf16>(rows * s.up_width());
   b.activated = region.take<bf16>(rows * s.ffn);
   b.partial = region.take<float>(cuda::decode_partial(slots, s.heads, cache_pages(s.context), s.head_dim));
+  b.arrived = region.take<uint32_t>(cuda::decode_counters(slots, s.heads));  // zeros, as the table gives memory
   b.logits = region.take<float>(int64_t{kProductRows} * s.vocab);
   b.nothing = region.take<float>(s.vocab);
   b.step = region.take<std::byte>(StepBlock::bytes(slots, words_of(s), slots));
   if (!s.gpt2) {
-    b.turning = region.take<float>(rows * s.qkv_width());
+    b.up = region.take<bf16>(rows * s.up_width());
     b.rope = region.take<float>(int64_t{s.context} * s.head_dim);
   }
   if (!sampler_takes(session, s.vocab, classes, nullptr)) b.scratch = region.take<float>(int64_t{kProductRows} * s.vocab);
@@ -171,9 +173,10 @@ void DecoderOnGpu::refresh(uint64_t version) {
   rounded_version_ = version;
 }
 
-// c = x W^T + bias, W [out, in] or stored [in, out]. The rows behind the last one are computed with it and mean nothing.
+// c = activation(x W^T + bias), W [out, in] or stored [in, out]. The rows behind the last one are computed with it and mean
+// nothing.
 void DecoderOnGpu::product(const bf16* x, const float* w, bool in_out, const float* bias, cuda::Tensor c, int32_t rows,
-                           int32_t out, int32_t in) {
+                           int32_t out, int32_t in, cuda::Activation activation) {
   const int64_t size = c.precision == kBf16 ? sizeof(bf16) : sizeof(float);
   for (int64_t first = 0; first < rows; first += kProductRows) {
     Product p = {};
@@ -188,14 +191,19 @@ void DecoderOnGpu::product(const bf16* x, const float* w, bool in_out, const flo
     p.n = out;
     p.k = in;
     p.b_transposed = !in_out;
+    p.activation = activation;
     check(table_.product(session_->context(), p), "a product");
   }
 }
 
-// y = norm(x + branch), and x + branch becomes the residual stream.
+// y = norm(x + branch), and x + branch becomes the residual stream; without a branch, it begins with the embedding of the tokens.
 void DecoderOnGpu::norm(const float* branch, const float* weight, const float* bias, int32_t rows) {
   cuda::NormForward n = {};
-  n.x = n.sum = b_.x;
+  n.sum = b_.x;
+  if (branch)
+    n.x = b_.x;
+  else
+    n.embedded = {device_.token, device_.position, w_.token_embedding, w_.position_embedding};
   n.branch = branch;
   n.weight = weight;
   n.bias = bias;
@@ -209,14 +217,7 @@ void DecoderOnGpu::norm(const float* branch, const float* weight, const float* b
 void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
   const Shape& s = shape_;
   const auto& w = w_.layers[static_cast<size_t>(layer)];
-  if (s.gpt2) {
-    product(b_.y, w.qkv, true, w.qkv_bias, {b_.qkv, kBf16}, rows, s.qkv_width(), s.width);
-  } else {
-    product(b_.y, w.qkv, false, nullptr, {b_.turning, kFp32}, rows, s.qkv_width(), s.width);
-    check(table_.rope(session_->stream(), {b_.turning, {b_.qkv, kBf16}, s.qkv_width(), device_.position, b_.rope, rows,
-                                           s.heads + s.kv_heads, s.head_dim, false}),
-          "a rotation");
-  }
+  product(b_.y, w.qkv, s.gpt2, w.qkv_bias, {b_.qkv, kFp32}, rows, s.qkv_width(), s.width);
   cuda::AttentionDecode a = {};
   a.qkv = b_.qkv;
   a.slot = device_.slot;
@@ -231,8 +232,10 @@ void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
   a.kv_heads = s.kv_heads;
   a.head_dim = s.head_dim;
   a.scale = static_cast<float>(1 / std::sqrt(static_cast<double>(s.head_dim)));
+  a.rope = b_.rope;
   a.out = b_.attended;
   a.partial = b_.partial;
+  a.arrived = b_.arrived;
   check(table_.attention_decode(session_->stream(), a), "attention");
   product(b_.attended, w.proj, s.gpt2, w.proj_bias, {b_.branch, kFp32}, rows, s.width, s.q_width());
 }
@@ -241,25 +244,28 @@ void DecoderOnGpu::feed_forward(int32_t layer, int32_t rows) {
   const Shape& s = shape_;
   const auto& w = w_.layers[static_cast<size_t>(layer)];
   const cuda::Tensor up{b_.up, kBf16}, activated{b_.activated, kBf16};
-  product(b_.y, w.up, s.gpt2, w.up_bias, up, rows, s.up_width(), s.width);
-  check(s.gpt2 ? table_.gelu_forward(session_->stream(), {up, activated, int64_t{rows} * s.ffn})
-               : table_.swiglu_forward(session_->stream(), {up, activated, rows, s.ffn}),
-        "an activation");
+  if (s.gpt2) {
+    product(b_.y, w.up, true, w.up_bias, activated, rows, s.ffn, s.width, cuda::Activation::kGelu);
+  } else {
+    product(b_.y, w.up, false, nullptr, up, rows, s.up_width(), s.width);
+    check(table_.swiglu_forward(session_->stream(), {up, activated, rows, s.ffn}), "an activation");
+  }
   product(b_.activated, w.down, s.gpt2, w.down_bias, {b_.branch, kFp32}, rows, s.width, s.ffn);
 }
 
-void DecoderOnGpu::forward(const DecodeRows& rows) {
-  const int32_t n = rows.rows;
-  check(table_.embedding_forward(session_->stream(), {device_.token, device_.position, w_.token_embedding, w_.position_embedding,
-                                                      b_.x, n, shape_.width, {}}),
-        "an embedding");
+// They depend on the number of rows and on memory that stays where it is.
+void DecoderOnGpu::layers(int32_t rows) {
   for (int32_t layer = 0; layer < shape_.layers; ++layer) {
     const auto& w = w_.layers[static_cast<size_t>(layer)];
-    norm(layer > 0 ? b_.branch : nullptr, w.norm1_weight, w.norm1_bias, n);
-    attention(layer, n);
-    norm(b_.branch, w.norm2_weight, w.norm2_bias, n);
-    feed_forward(layer, n);
+    norm(layer > 0 ? b_.branch : nullptr, w.norm1_weight, w.norm1_bias, rows);
+    attention(layer, rows);
+    norm(b_.branch, w.norm2_weight, w.norm2_bias, rows);
+    feed_forward(layer, rows);
   }
+}
+
+void DecoderOnGpu::forward(const DecodeRows& rows) {
+  layers_.run(rows.rows, [&] { layers(rows.rows); });
   if (rows.wanted > 0) norm(b_.branch, w_.final_norm_weight, w_.final_norm_bias, rows.wanted);
 }
 

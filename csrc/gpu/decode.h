@@ -14,6 +14,7 @@
 
 #include "gpu/grammar.h"
 #include "gpu/memory.h"
+#include "gpu/replay.h"
 #include "model/kv.h"
 #include "model/layout.h"
 #include "model/step_decoder.h"
@@ -66,14 +67,16 @@ class DecoderOnGpu {
  private:
   // Row buffers, laid out twice as core/arena.h explains. What a product reads or writes has whole pieces of kProductRows rows.
   struct Buffers {
-    float *x, *branch;                                // [rows, width] the residual stream, and what will be added to it
-    float* turning;                                   // [rows, qkv_width] before the rotation, Llama
-    cuda::bf16 *y, *qkv, *attended, *up, *activated;  // [rows, .]
-    float* partial;                                   // workspace of attention
-    float* rope;                                      // [context, head_dim], Llama
-    float *logits, *scratch;                          // [kProductRows, vocab]; scratch of the draws, null: not needed
-    float* nothing;                                   // [vocab] -inf
-    std::byte* step;                                  // a StepBlock
+    float *x, *branch;                     // [rows, width] the residual stream, and what will be added to it
+    float* qkv;                            // [rows, qkv_width], which attention turns and rounds
+    cuda::bf16 *y, *attended, *activated;  // [rows, .]
+    cuda::bf16* up;                        // [rows, up_width] before the activation, Llama
+    float* partial;                        // workspace of attention, as the next
+    uint32_t* arrived;                     // zeros between steps
+    float* rope;                           // [context, head_dim], Llama; else null
+    float *logits, *scratch;               // [kProductRows, vocab]; scratch of the draws, null: not needed
+    float* nothing;                        // [vocab] -inf
+    std::byte* step;                       // a StepBlock
   };
   static Buffers lay_out(const Session&, const Shape&, int32_t slots, int32_t classes, Region& region);
   static void check_sizes(const Session&, const Shape&, int32_t slots);
@@ -84,11 +87,12 @@ class DecoderOnGpu {
   void check(int code, const char* what) const { session_->check(code, what); }
   void send(void* to, const void* from, int64_t bytes);
   void forward(const DecodeRows& rows);
+  void layers(int32_t rows);
   void norm(const float* branch, const float* weight, const float* bias, int32_t rows);
   void attention(int32_t layer, int32_t rows);
   void feed_forward(int32_t layer, int32_t rows);
   void product(const cuda::bf16* x, const float* w, bool in_out, const float* bias, cuda::Tensor c, int32_t rows, int32_t out,
-               int32_t in);
+               int32_t in, cuda::Activation activation = cuda::Activation::kNone);
   void draw(int32_t rows);
   void sample(const float* logits, int32_t first, int32_t rows);
   void stage(int32_t row, const SampleDraw& draw);
@@ -113,6 +117,7 @@ class DecoderOnGpu {
   Buffers b_ = {};
   StepBlock host_, device_;
   uint64_t rounded_version_ = 0;
+  Replay layers_{*session_};
 };
 
 }  // namespace syn::gpu

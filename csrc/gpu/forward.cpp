@@ -1,5 +1,5 @@
-// The forward pass of GPT-2 and Llama on a device, as model/forward.cpp draws it. A product rounds what is stored as bf16; q, k
-// and v of Llama stay float until they are turned, so that they are rounded once.
+// The forward pass of GPT-2 and Llama on a device, as model/forward.cpp draws it; the first norm makes the embedding. A product
+// rounds what is stored as bf16; q, k and v of Llama stay float until they are turned, so that they are rounded once.
 #include "gpu/network.h"
 
 namespace syn::gpu {
@@ -14,8 +14,11 @@ void forward_layer(const Network& net, const DeviceBatch& batch, Activations& ac
   const int32_t rows = batch.segments.rows;
   const Dropout before = at_site(batch.drop, i > 0 ? branch_site(i - 1, s.heads, 1) : 0);
 
-  q.norm_forward({stream, branch, layer.residual, w.norm1_weight, w.norm1_bias, tensor_of(acts.normed), layer.mean1, layer.rstd1,
-                  rows, s.width, s.norm_eps, before});
+  cuda::NormForward norm = {stream,      branch,      layer.residual, w.norm1_weight, w.norm1_bias, tensor_of(acts.normed),
+                            layer.mean1, layer.rstd1, rows,           s.width,        s.norm_eps,   before};
+  if (!stream)
+    norm.embedded = {batch.tokens, batch.segments.position, net.weights.token_embedding, net.weights.position_embedding};
+  q.norm_forward(norm);
   const cuda::Tensor qkv = s.gpt2 ? tensor_of(layer.qkv) : tensor_of(acts.wide);
   q.linear_forward(acts.normed, m.qkv, qkv, s.qkv_width(), rows);
   if (!s.gpt2)
@@ -36,10 +39,7 @@ void forward(const Exec& exec, const Network& net, const DeviceBatch& batch, Act
   const Weights<float>& w = net.weights;
   const int32_t rows = batch.segments.rows;
 
-  q.embedding_forward({batch.tokens, batch.segments.position, w.token_embedding, w.position_embedding, acts.layers[0].residual,
-                       rows, s.width, at_site(batch.drop, 0)});
-  const float* stream = acts.layers[0].residual;  // the residual stream, before acts.branch is added to it
-  const float* branch = nullptr;
+  const float *stream = nullptr, *branch = nullptr;  // the residual stream, before branch is added to it; null: not there yet
   for (int32_t i = 0; i < s.layers; ++i) {
     exec.poll();
     const auto at = static_cast<size_t>(i);

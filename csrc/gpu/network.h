@@ -36,8 +36,8 @@ inline float attention_scale(const Shape& s) {
 // The residual stream after the last layer's norm, in acts.normed; everything backward needs in acts. exec: for its cancel flag.
 void forward(const Exec& exec, const Network& net, const DeviceBatch& batch, Activations& acts);
 
-// The part of forward that makes what Keep::kLeast does not keep of a layer. Fresh: attention runs as well. Not fresh: its output
-// is there, stream is layer.residual.
+// The part of forward that makes what Keep::kLeast does not keep of a layer; stream null: the residual stream begins here, with
+// the embedding. Fresh: attention runs as well. Not fresh: its output is there, stream is layer.residual.
 void forward_layer(const Network& net, const DeviceBatch& batch, Activations& acts, int32_t i, const float* stream,
                    const float* branch, bool fresh);
 

@@ -37,9 +37,6 @@ class Queue {
 
   void norm_forward(const cuda::NormForward& a) const { done(table_.norm_forward(stream_, a), "norm_forward"); }
   void norm_backward(const cuda::NormBackward& a) const { done(table_.norm_backward(stream_, a), "norm_backward"); }
-  void embedding_forward(const cuda::EmbeddingForward& a) const {
-    done(table_.embedding_forward(stream_, a), "embedding_forward");
-  }
   void embedding_backward(const cuda::EmbeddingBackward& a) const {
     done(table_.embedding_backward(stream_, a), "embedding_backward");
   }

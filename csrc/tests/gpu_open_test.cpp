@@ -286,6 +286,29 @@ TEST_F(GpuSession, a_product_is_the_double_loop) {
   }
 }
 
+// Rounded, GELU, rounded: the bits of a product and then gelu_forward. The emulation adds in one order, whatever follows.
+TEST_F(GpuSession, gelu_in_a_product_is_gelu_of_its_rounded_sums) {
+  const int32_t m = 5, n = 64, k = 3;
+  std::vector<float> bias;
+  for (int32_t j = 0; j < n; ++j) bias.push_back(static_cast<float>(j % 7) / 512);
+  float* const on_bias = on_device(bias);
+  bf16 *const a = on_device(quarters(m * k, 1)), *const b = on_device(quarters(k * n, 2)), *const up = allocate<bf16>(m * n),
+              *const want = allocate<bf16>(m * n), *const got = allocate<bf16>(m * n);
+  const cuda::Tensor between{up, Precision::kBf16}, apart{want, Precision::kBf16}, fused{got, Precision::kBf16};
+  for (const bool with_bias : {true, false}) {
+    gpu::Product p{a, b, between, with_bias ? on_bias : nullptr, k, n, n, m, n, k, false, false, false};
+    EXPECT_EQ(table_.product(context_, p), 0);
+    EXPECT_EQ(table_.gelu_forward(session_->stream(), {between, apart, m * n}), 0);
+    p.c = fused;
+    p.activation = cuda::Activation::kGelu;
+    EXPECT_EQ(table_.product(context_, p), 0);
+    const auto x = download(want, m * n), y = download(got, m * n);
+    for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(x[i].bits, y[i].bits) << i;
+  }
+  table_.release(context_, on_bias);
+  for (bf16* const p : {a, b, up, want, got}) table_.release(context_, p);
+}
+
 TEST_F(GpuSession, a_product_of_impossible_sizes_is_refused) {
   bf16* const x = allocate<bf16>(64);
   float* const c = allocate<float>(64);
@@ -303,6 +326,8 @@ TEST_F(GpuSession, a_product_of_impossible_sizes_is_refused) {
   refused([](auto& p) { p.ldc = 7; });
   refused([](auto& p) { p.a = nullptr; });
   refused([](auto& p) { p.c.precision = Precision::kBf16, p.add = true; });
+  refused([](auto& p) { p.activation = cuda::Activation::kGelu; });  // of floats
+  refused([](auto& p) { p.activation = static_cast<cuda::Activation>(2), p.c.precision = Precision::kBf16; });
   EXPECT_EQ(table_.wait(context_), 0);
   table_.release(context_, x);
   table_.release(context_, c);

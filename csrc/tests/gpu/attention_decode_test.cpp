@@ -71,15 +71,22 @@ void check_decode(const DecodeCase& c) {
   ref::attention_decode(exec, arguments(c, k, qkv, slot, c.position, want, scores));
 
   constexpr size_t kGuard = 128;  // NaN behind out, which must stay
-  Buffer<bf16> q(to_bf16(qkv)), cache(to_bf16(before)), out(to_bf16(std::vector<float>(want.size() + kGuard, NAN)));
+  const std::vector<bf16> nothing = to_bf16(std::vector<float>(want.size() + kGuard, NAN));
+  Buffer<bf16> cache(to_bf16(before)), out(nothing), again(nothing);
   Buffer<int32_t> slots(slot), positions(c.position);
-  Buffer<float> partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
-  must(cuda::attention_decode(nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows,
-                                        c.heads, c.kv_heads, c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), out, partial}));
+  Buffer<float> q(std::vector<float>(qkv.begin(), qkv.end())), partial(cuda::decode_partial(rows, c.heads, k.pages, c.dim));
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, c.heads)), 0));
+  for (const Buffer<bf16>* to : {&out, &again})
+    must(cuda::attention_decode(
+        nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows, c.heads, c.kv_heads,
+                  c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr, to->get(), partial, arrived}));
   Outputs oracle, plain, got;
   oracle.add("out", want);
   plain.add("out", from_bf16(to_bf16(want)));
   std::vector<float> written = from_bf16(out.download());
+  const std::vector<float> twice = from_bf16(again.download());
+  for (size_t i = 0; i < want.size(); ++i) ASSERT_EQ(written[i], twice[i]) << "a launch after another, at " << i;
+  for (const uint32_t count : arrived.download()) EXPECT_EQ(count, 0u) << "the workspace must be left as it was";
   for (size_t i = want.size(); i < written.size(); ++i) EXPECT_TRUE(std::isnan(written[i])) << "written behind the last row";
   written.resize(want.size());
   got.add("out", written);
@@ -92,12 +99,13 @@ void check_decode(const DecodeCase& c) {
 }
 
 TEST(GpuAttentionDecode, matches_the_reference_and_appends) {
-  if (kSmallOnly) return check_decode({40, 2, 1, 64, {33}});
+  if (kSmallOnly) return check_decode({300, 2, 1, 16, {161}});
   check_decode({40, 2, 1, 64, {0, 1, 31, 32, 39}});
   check_decode({300, 1, 1, 96, {0, 159, 160, 161, 299}});
   check_decode({70, 8, 1, 64, {63, 64}});
   check_decode({50, 4, 1, 128, {48}});
   check_decode({50, 3, 1, 64, {1, 2}});
+  check_decode({600, 2, 1, 24, {415, 599}});
 }
 
 TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
@@ -106,6 +114,28 @@ TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
   for (int32_t dim = 16; dim <= 128; dim += 8) check_decode({40, kHeads[dim / 8 % 4], 1, dim, {0, 35}});
   check_decode({300, 4, 2, 40, {159, 161}});
   check_decode({300, 1, 1, 120, {160}});
+}
+
+// With a table q and k are turned on their way in: the bits of cuda/rope.cu and then no table.
+TEST(GpuAttentionDecode, turns_q_and_k_as_rope_does) {
+  const int32_t rows = 2, heads = kSmallOnly ? 2 : 6, kv_heads = 2, dim = kSmallOnly ? 16 : 96, page = 48;
+  const int64_t stride = (heads + 2 * kv_heads) * dim, slot_stride = int64_t{2} * kv_heads * page * dim;
+  const float scale = 1 / std::sqrt(static_cast<float>(dim));
+  Buffer<float> x(numbers<float>(rows * stride, 1)), table(numbers<float>(page * dim, 2)), turned(rows * stride),
+      partial(cuda::decode_partial(rows, heads, 1, dim));
+  Buffer<int32_t> slot(std::vector<int32_t>{1, 0}), position(std::vector<int32_t>{0, 33});
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, heads)), 0));
+  must(cuda::rope(nullptr, {x, {turned, Precision::kFp32}, stride, position, table, rows, heads + kv_heads, dim, false}));
+  std::vector<std::vector<float>> out, cached;
+  for (const bool here : {true, false}) {
+    Buffer<bf16> cache(to_bf16(numbers<float>(rows * slot_stride, 3))), to(rows * heads * dim);
+    must(cuda::attention_decode(nullptr, {here ? x : turned, slot, position, cache, slot_stride, slot_stride, page, 1, rows,
+                                          heads, kv_heads, dim, scale, here ? table.get() : nullptr, to, partial, arrived}));
+    out.push_back(from_bf16(to.download()));
+    cached.push_back(from_bf16(cache.download()));
+  }
+  EXPECT_EQ(out[0], out[1]);
+  EXPECT_EQ(cached[0], cached[1]);
 }
 
 TEST(GpuAttentionDecode, refuses_pages_and_heads_that_the_kernels_do_not_take) {

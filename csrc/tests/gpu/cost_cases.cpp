@@ -47,15 +47,6 @@ std::vector<int32_t> cycle(int32_t rows, int32_t period) {
   return out;
 }
 
-void embedding_forward_case(const Sizes& s, const Run& run) {
-  const int32_t rows = s["rows"], width = s["width"], tokens = s["tokens"], positions = s["positions"];
-  Buffer<int32_t> token(cycle(rows, tokens)), position(cycle(rows, positions));
-  Buffer<float> table(numbers<float>(int64_t{tokens} * width, 1)), places(numbers<float>(int64_t{positions} * width, 2)),
-      x(int64_t{rows} * width);
-  const Dropout drop = test_dropout(kDropped);
-  run([&] { return cuda::embedding_forward(nullptr, {token, position, table, places, x, rows, width, drop}); }, {});
-}
-
 // One frequent id, whose rows make more than one piece, and ids of one row.
 void embedding_backward_case(const Sizes& s, const Run& run) {
   const int32_t rows = s["rows"], width = s["width"], ids = s["ids"], frequent = rows - (ids - 1);
@@ -224,18 +215,19 @@ void attention_decode_case(const Sizes& s, const Run& run) {
   const int32_t rows = s["rows"], heads = s["heads"], kv_heads = s["kv_heads"], head_dim = s["head_dim"];
   const int32_t page = cache_page(kContext), pages = cache_pages(kContext);
   const int64_t page_stride = int64_t{2} * kv_heads * page * head_dim, slot_stride = pages * page_stride;
-  Buffer<bf16> qkv(to_bf16(numbers<float>(int64_t{rows} * (heads + 2 * kv_heads) * head_dim, 1))), cache(rows * slot_stride),
-      out(int64_t{rows} * heads * head_dim);
+  Buffer<float> qkv(numbers<float>(int64_t{rows} * (heads + 2 * kv_heads) * head_dim, 1)),
+      partial(cuda::decode_partial(rows, heads, pages, head_dim));
+  Buffer<bf16> cache(rows * slot_stride), out(int64_t{rows} * heads * head_dim);
   must(cudaMemset(cache, 0, cache.bytes()));
   std::vector<int32_t> slots = cycle(rows, rows);
   std::reverse(slots.begin(), slots.end());
   Buffer<int32_t> slot(slots), position(std::vector<int32_t>(static_cast<size_t>(rows), s["position"]));
-  Buffer<float> partial(cuda::decode_partial(rows, heads, pages, head_dim));
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(rows, heads)), 0));
   const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
   run(
       [&] {
         return cuda::attention_decode(nullptr, {qkv, slot, position, cache, slot_stride, page_stride, page, pages, rows, heads,
-                                                kv_heads, head_dim, scale, out, partial});
+                                                kv_heads, head_dim, scale, nullptr, out, partial, arrived});
       },
       {});
 }
@@ -308,7 +300,6 @@ struct Case {
 };
 
 const Case kCases[] = {
-    {"embedding_forward", "rows=512 width=384 tokens=320 positions=64", embedding_forward_case},
     {"norm_forward", "rows=512 width=384 branch=1 statistics=1", norm_forward_case},
     {"norm_backward", "rows=512 width=384", norm_backward_case},
     {"dropout", "rows=512 width=384", dropout_case},

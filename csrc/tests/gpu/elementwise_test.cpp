@@ -31,6 +31,18 @@ TEST(GpuRound, gives_the_bits_of_the_definition) {
   EXPECT_EQ(cuda::round(nullptr, {from, to, 6}), cuda::kInvalid);
 }
 
+// Rounded, GELU, rounded: what two ops would do, bit for bit. Between numbers of bf16 the first rounding is seen.
+TEST(GpuRound, gelu_on_the_way_is_gelu_of_the_rounded_numbers) {
+  const int64_t n = kSmallOnly ? 300 : 4 * 1000;
+  const auto x = numbers<float>(n, 1, 3);
+  Buffer<float> from(x);
+  Buffer<bf16> rounded(n), want(n), got(n);
+  must(cuda::round(nullptr, {from, rounded, n}));
+  must(cuda::gelu_forward(nullptr, {{rounded, Precision::kBf16}, {want, Precision::kBf16}, n}));
+  must(cuda::round(nullptr, {from, got, n, cuda::Activation::kGelu}));
+  EXPECT_EQ(from_bf16(got.download()), from_bf16(want.download()));
+}
+
 TEST(GpuActivation, gelu_matches_the_reference) {
   const int64_t n = kSmallOnly ? 300 : 65 * 68;
   for (const Precision p : kBothPrecisions) {

@@ -1,4 +1,4 @@
-// cuda/embedding.cu against the reference.
+// cuda/embedding.cu, and what norm.cu makes of tables, against the reference.
 #include "tests/gpu/kernel_check.h"
 
 namespace syn::tests {
@@ -16,7 +16,9 @@ struct Sorted {
   }
 };
 
-TEST(GpuEmbedding, forward_matches_the_reference) {
+// The norm that makes the embedding (cuda/norm.cu): the residual stream is that of the reference, and the norm that of the same
+// stream when it is read, bit for bit, for a backward pass that makes the norm again.
+TEST(GpuEmbedding, the_first_norm_begins_with_the_rows_of_the_reference) {
   for (const bool positions : {false, true})
     for (const double p : {0.0, 0.2}) {
       const int32_t rows = kSmallOnly ? 5 : 65, width = 68, ids = 9;
@@ -38,8 +40,19 @@ TEST(GpuEmbedding, forward_matches_the_reference) {
       };
       check_kernel(Precision::kFp32, kOutput, reference, [&] {
         Buffer<int32_t> t(token), at(position);
-        Buffer<float> table(numbers<float>(ids * width, 1)), places(numbers<float>(33 * width, 2)), x(rows * width);
-        must(cuda::embedding_forward(nullptr, {t, at, table, positions ? places.get() : nullptr, x, rows, width, drop}));
+        Buffer<float> table(numbers<float>(ids * width, 1)), places(numbers<float>(33 * width, 2)), x(rows * width),
+            weight(numbers<float>(width, 3)), bias(numbers<float>(width, 4)), mean(rows), rstd(rows), same_mean(rows),
+            same_rstd(rows);
+        Buffer<bf16> y(rows * width), same(rows * width);
+        cuda::NormForward norm = {nullptr, nullptr, x, weight, bias, {y, Precision::kBf16}, mean, rstd, rows, width, 1e-5f, drop};
+        norm.embedded = {t, at, table, positions ? places.get() : nullptr};
+        must(cuda::norm_forward(nullptr, norm));
+        must(cuda::norm_forward(
+            nullptr,
+            {x, nullptr, nullptr, weight, bias, {same, Precision::kBf16}, same_mean, same_rstd, rows, width, 1e-5f, drop}));
+        EXPECT_EQ(from_bf16(y.download()), from_bf16(same.download()));
+        EXPECT_EQ(mean.download(), same_mean.download());
+        EXPECT_EQ(rstd.download(), same_rstd.download());
         Outputs out;
         out.add("x", x.download());
         return out;

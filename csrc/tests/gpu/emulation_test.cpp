@@ -182,6 +182,57 @@ TEST(GpuTesters, faults_are_reported_by_the_layers_that_can_see_them) {
   }
 }
 
+// The sum that the last of two blocks makes, or what went wrong.
+std::string run_count(Counting how) {
+  Buffer<float> x(128), sum(1);
+  Buffer<uint32_t> count(std::vector<uint32_t>{0});
+  cudaError_t e = probe_count(nullptr, x, count, sum, how);
+  if (!e) e = cudaDeviceSynchronize();
+  if (e) return cudaGetErrorString(e);
+  EXPECT_EQ(count.download()[0], 0u);
+  return std::to_string(static_cast<int>(sum.download()[0]));
+}
+
+// Blocks are ordered by a fence, an atomic, and a fence behind an atomic on the same word, and by nothing less.
+TEST(GpuTesters, blocks_that_count_themselves_need_both_fences) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EQ(run_count(Counting::kFenced), "8128");
+  for (const Counting how : {Counting::kNoFenceBefore, Counting::kNoFenceBehind}) {
+    if (on_ptx()) {
+      EXPECT_NE(run_count(how).find("race on global memory between blocks"), std::string::npos);
+    } else if (std::string(kSanitizer) == "tsan") {
+      EXPECT_DEATH(exit(run_count(how).empty()), "data race");
+    } else {
+      EXPECT_EQ(run_count(how), "8128") << "the host that runs the blocks orders them";
+    }
+  }
+}
+
+// The ops of a step of decoding are one kernel each; that of the draw is the only one of its file.
+TEST(GpuTesters, an_op_of_decoding_is_one_launch) {
+  Buffer<float> x(std::vector<float>(256, 1)), norm(std::vector<float>(32, 1)), sum(64), partial(2 * (16 + 2));
+  Buffer<bf16> y(64), gate_up(std::vector<bf16>(64, to_bf16(1))), cache(2 * 16 * 16);
+  Buffer<int32_t> zeros(std::vector<int32_t>{0, 0});
+  Buffer<uint32_t> arrived(std::vector<uint32_t>{0, 0});
+  const auto launches = [](int code, int64_t before) {
+    EXPECT_EQ(code, 0);
+    return hostgpu::launches() - before;
+  };
+  int64_t before = hostgpu::launches();
+  EXPECT_EQ(launches(cuda::norm_forward(
+                         nullptr, {x, x + 32, sum, norm, norm, {y, Precision::kBf16}, nullptr, nullptr, 1, 32, 1e-5f, Dropout{}}),
+                     before),
+            1);
+  before = hostgpu::launches();
+  EXPECT_EQ(launches(cuda::attention_decode(
+                         nullptr, {x, zeros, zeros, cache, 512, 512, 16, 2, 1, 1, 1, 16, 0.25f, nullptr, y, partial, arrived}),
+                     before),
+            1);
+  before = hostgpu::launches();
+  EXPECT_EQ(launches(cuda::swiglu_forward(nullptr, {{gate_up, Precision::kBf16}, {y, Precision::kBf16}, 1, 32}), before), 1);
+  must(cudaDeviceSynchronize());
+}
+
 TEST(GpuTesters, launches_that_cuda_refuses_are_refused) {
   Buffer<float> x(std::vector<float>(512, 1));
   EXPECT_NE(probe_too_many_threads(nullptr, x), 0);
@@ -268,6 +319,32 @@ TEST(GpuTesters, an_event_knows_when_its_stream_passed_it) {
   EXPECT_GT(milliseconds, 0) << "a kernel lies between them";
   EXPECT_EQ(cudaEventElapsedTime(&milliseconds, start, untimed), cudaErrorInvalidResourceHandle);
   for (const cudaEvent_t e : {start, end, untimed}) must(cudaEventDestroy(e));
+}
+
+TEST(GpuTesters, a_captured_stream_runs_when_its_graph_is_launched) {
+  cudaStream_t s;
+  must(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
+  Buffer<float> x(std::vector<float>(32, 5));
+  EXPECT_NE(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal), 0);
+  cudaGetLastError();
+  must(cudaStreamBeginCapture(s, cudaStreamCaptureModeThreadLocal));
+  must(probe_add(s, x, 32));
+  EXPECT_NE(cudaStreamSynchronize(s), 0) << "nobody can wait for a stream that is captured";
+  cudaGetLastError();
+  cudaGraph_t graph;
+  cudaGraphExec_t ready;
+  must(cudaStreamEndCapture(s, &graph));
+  must(cudaGraphInstantiate(&ready, graph, 0));
+  must(cudaGraphDestroy(graph));
+  must(cudaStreamSynchronize(s));
+  EXPECT_EQ(first_of(x), 5);
+  must(cudaGraphLaunch(ready, s));
+  must(cudaGraphLaunch(ready, s));
+  EXPECT_EQ(first_of(x), 5);
+  must(cudaStreamSynchronize(s));
+  EXPECT_EQ(first_of(x), 7);
+  must(cudaGraphExecDestroy(ready));
+  must(cudaStreamDestroy(s));
 }
 
 TEST(GpuTesters, devices_have_streams_of_their_own) {

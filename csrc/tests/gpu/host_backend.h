@@ -1,5 +1,5 @@
-// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations counted and faults that a test
-// may ask for; and a device made from it.
+// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations, launchers and products counted
+// and faults that a test may ask for; and a device made from it.
 #ifndef SYN_TESTS_GPU_HOST_BACKEND_H
 #define SYN_TESTS_GPU_HOST_BACKEND_H
 
@@ -81,6 +81,34 @@ inline void add_faults(gpu::Backend& t) {
   };
 }
 
+// Calls through the table so far.
+struct Calls {
+  int64_t launchers = 0, products = 0;
+};
+inline Calls& calls() {
+  static Calls c;
+  return c;
+}
+
+// A launcher of the table that counts itself.
+template <auto kEntry>
+struct Counted;
+template <class Args, int (*gpu::Backend::*kEntry)(cuda::Stream, const Args&)>
+struct Counted<kEntry> {
+  static int launch(cuda::Stream stream, const Args& args) {
+    ++calls().launchers;
+    return (plugin_table().*kEntry)(stream, args);
+  }
+};
+template <auto... kEntries>
+void count_calls(gpu::Backend& t) {
+  ((t.*kEntries = Counted<kEntries>::launch), ...);
+  t.product = [](gpu::Context* c, const gpu::Product& p) {
+    ++calls().products;
+    return plugin_table().product(c, p);
+  };
+}
+
 inline gpu::Backend host_backend() {
   gpu::Backend t = plugin_table();
   t.allocate = [](gpu::Context* c, int64_t bytes, void** out) {
@@ -99,6 +127,10 @@ inline gpu::Backend host_backend() {
     device_memory().live.erase(p);
   };
   add_faults(t);
+  using B = gpu::Backend;
+  count_calls<&B::norm_forward, &B::norm_backward, &B::embedding_backward, &B::gelu_forward, &B::gelu_backward,
+              &B::swiglu_forward, &B::swiglu_backward, &B::bias_backward, &B::rope, &B::attention_forward, &B::attention_backward,
+              &B::xent, &B::dropout, &B::grad_norm, &B::adamw, &B::sample, &B::attention_decode, &B::round>(t);
   return t;
 }
 

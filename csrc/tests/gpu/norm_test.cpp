@@ -79,7 +79,7 @@ TEST(GpuNorm, forward_and_backward_match_the_reference) {
     for (const NormCase& c : all) check(c);
 }
 
-TEST(GpuNorm, refuses_widths_that_the_kernels_do_not_take) {
+TEST(GpuNorm, refuses_what_the_kernels_do_not_take) {
   for (const int32_t width : {0, 6, 4100}) {
     cuda::NormForward a{};
     a.rows = 1;
@@ -90,6 +90,12 @@ TEST(GpuNorm, refuses_widths_that_the_kernels_do_not_take) {
     b.width = width;
     EXPECT_EQ(cuda::norm_backward(nullptr, b), cuda::kInvalid);
   }
+  const float branch = 0;
+  cuda::NormForward a{};  // an embedding has no branch
+  a.rows = 1;
+  a.width = 4;
+  a.branch = &branch;
+  EXPECT_EQ(cuda::norm_forward(nullptr, a), cuda::kInvalid);
 }
 
 }  // namespace

@@ -48,6 +48,20 @@ __global__ void round_numbers(const float* numbers, uint32_t* packed, float* pow
 
 __global__ void add_one(float* x) { x[threadIdx.x] += 1; }
 
+__global__ void count(float* x, uint32_t* counter, float* sum, Counting how) {
+  x[blockIdx.x * 64 + threadIdx.x] = static_cast<float>(blockIdx.x * 64 + threadIdx.x);
+  __syncthreads();
+  bool last = false;
+  if (threadIdx.x == 0) {
+    if (how != Counting::kNoFenceBefore) __threadfence();
+    last = atomicInc(counter, 1) == 1;
+    if (how != Counting::kNoFenceBehind) __threadfence();
+  }
+  if (!__syncthreads_or(last) || threadIdx.x != 5) return;
+  *sum = 0;
+  for (int i = 0; i < 128; ++i) *sum += x[i];
+}
+
 __global__ void fault(float* x, Fault f) {
   GPU_DYN_SHARED(raw);
   gpu::Smem shared(raw);
@@ -105,6 +119,9 @@ int probe_rounding(Stream s, const float* numbers, uint32_t* packed, float* powe
 }
 int probe_add(Stream s, float* x, int count) { return GPU_LAUNCH(add_one, dim3(1), dim3(static_cast<unsigned>(count)), 0, s, x); }
 int probe_fault(Stream s, float* x, Fault f) { return GPU_LAUNCH(fault, dim3(2), dim3(64), 2048, s, x, f); }
+int probe_count(Stream s, float* x, uint32_t* counter, float* sum, Counting how) {
+  return GPU_LAUNCH(count, dim3(2), dim3(64), 0, s, x, counter, sum, how);
+}
 int probe_too_many_threads(Stream s, float* x) { return GPU_LAUNCH(add_one, dim3(1), dim3(2048), 0, s, x); }
 int probe_shared_without_asking(Stream s, float* x) { return GPU_LAUNCH(add_one, dim3(1), dim3(32), 64 << 10, s, x); }
 

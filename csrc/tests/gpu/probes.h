@@ -36,6 +36,9 @@ enum class Fault {
 };
 // Two blocks of 64 threads; x [512].
 int probe_fault(Stream, float* x, Fault);
+// Two blocks of 64 threads write x [128]; the last one to count itself in *count, which is 0 before and after, adds x up.
+enum class Counting { kFenced, kNoFenceBefore, kNoFenceBehind };
+int probe_count(Stream, float* x, uint32_t* count, float* sum, Counting);
 // Launches that CUDA refuses.
 int probe_too_many_threads(Stream, float* x);
 int probe_shared_without_asking(Stream, float* x);

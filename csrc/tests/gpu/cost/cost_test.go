@@ -56,7 +56,7 @@ func TestMinimumOfAttention(t *testing.T) {
 
 	// Keys and values of 512 positions, 2 x 4 heads of 96 in bf16: 786,432 bytes a record.
 	decode := minimumOf(t, "attention_decode rows=2 heads=4 kv_heads=4 head_dim=96 position=512 keys=513")
-	require.Equal(t, minimum{read: 2*(2304+8) + 2*786432, written: 2 * (1536 + 768), single: 2 * 4 * 513 * (384 + 2)}, decode)
+	require.Equal(t, minimum{read: 2*(4608+8) + 2*786432, written: 2 * (1536 + 768), single: 2 * 4 * 513 * (384 + 2)}, decode)
 }
 
 func TestEveryOpIsPublishedAndNothingElse(t *testing.T) {

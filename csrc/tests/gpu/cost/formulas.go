@@ -23,7 +23,6 @@ type formula struct {
 //	position, keys                                    of decoding: of the new token; position + 1
 //	legal, draw                                       tokens that the grammar allows, over all rows; bytes of a SampleDraw
 var formulas = []formula{
-	{op: "embedding_forward", read: "8 rows + 4 tokens width + 4 positions width", written: "4 rows width", single: "2 rows width"},
 	{op: "embedding_backward", read: "4 rows width + 4 rows + 4 ids + 4 tokens width", written: "4 tokens width", single: "rows width"},
 	{op: "norm_forward", read: "4 rows width + 4 rows width branch + 8 width",
 		written: "4 rows width branch + 2 rows width + 8 rows statistics",
@@ -52,7 +51,7 @@ var formulas = []formula{
 		// weight from score 2, dS 3; delta
 		single: "5 pairs heads + 2 rows heads head_dim"},
 	{op: "attention_decode",
-		read:    "2 rows heads head_dim + 4 rows kv_heads head_dim + 8 rows + 4 rows kv_heads head_dim position",
+		read:    "4 rows heads head_dim + 8 rows kv_heads head_dim + 8 rows + 4 rows kv_heads head_dim position",
 		written: "4 rows kv_heads head_dim + 2 rows heads head_dim",
 		single:  "4 rows heads head_dim keys + 2 rows heads keys"},
 	// less the maximum, to base 2, sum, divided by it

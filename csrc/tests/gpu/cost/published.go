@@ -5,7 +5,6 @@ package cost
 // token of the vocabulary is taken to occur in a batch, and to be legal in a draw. Ops that this network does without (rope,
 // swiglu, dropout alone) are given the same sizes.
 var published = []struct{ pass, call string }{
-	{"training", "embedding_forward rows=8192 width=384 tokens=5115 positions=1024"},
 	{"training", "norm_forward rows=8192 width=384 branch=1 statistics=1"},
 	{"training", "rope rows=8192 stride=1152 heads=8 head_dim=96 positions=1024"},
 	{"training", "attention_forward rows=8192 segments=8 pairs=4198400 heads=4 kv_heads=4 head_dim=96"},
@@ -22,7 +21,6 @@ var published = []struct{ pass, call string }{
 	{"training", "grad_norm count=9456000"},
 	{"training", "adamw count=9456000"},
 	{"training", "round count=9042048"},
-	{"decoding", "embedding_forward rows=256 width=384 tokens=256 positions=1"},
 	{"decoding", "norm_forward rows=256 width=384 branch=1 statistics=0"},
 	{"decoding", "rope rows=256 stride=1152 heads=8 head_dim=96 positions=1"},
 	{"decoding", "attention_decode rows=256 heads=4 kv_heads=4 head_dim=96 position=512 keys=513"},

@@ -86,6 +86,8 @@ void make_fibers(Block& b, std::vector<std::unique_ptr<Fiber>>& pool) {
     f.index = {i % shape.x, i / shape.x % shape.y, i / (shape.x * shape.y)};
     f.copies = f.groups = 0;
     f.pieces = 0;
+    f.fenced = false;
+    f.counted = nullptr;
     f.site = {"", 0};
     start_fiber(f, i);
     b.fibers.push_back(&f);

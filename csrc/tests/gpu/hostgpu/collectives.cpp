@@ -1,4 +1,4 @@
-// Barriers, warp collectives and the tensor core.
+// Barriers, fences, warp collectives and the tensor core.
 //
 // The fragment layouts are those that the PTX ISA documents for mma.m16n8k16 with 16-bit inputs: with group g = lane / 4 and
 // t = lane mod 4, element i of a lane is
@@ -49,6 +49,19 @@ int block_barrier(int predicate, Vote vote, Site s) {
   }
   sync_acquire(sync);
   return r.result;
+}
+
+void fence() {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  Fiber& f = *this_fiber;
+  f.fenced = true;
+  if (f.counted) sync_acquire(f.counted);
+}
+
+void before_atomic(void* word) {
+  Fiber& f = *this_fiber;
+  if (f.fenced) sync_release(word);
+  f.counted = word;
 }
 
 namespace {

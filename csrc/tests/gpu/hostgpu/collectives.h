@@ -1,8 +1,8 @@
 // What the threads of a warp or a block do together, as they enter the runtime (collectives.cpp, barrier.cpp).
 //
 // A warp collective is a rendezvous keyed by its mask: each lane leaves its words, the last one computes for all. Lanes at
-// different lines, lanes outside the mask, lanes that have exited and rendezvous that can never fill are errors. Only barriers
-// and __syncwarp order memory for the race check: a shuffle or an mma orders nothing, as on the device.
+// different lines, lanes outside the mask, lanes that have exited and rendezvous that can never fill are errors. Only barriers,
+// __syncwarp and fences with atomics order memory for the race check: a shuffle or an mma orders nothing, as on the device.
 #ifndef HOSTGPU_COLLECTIVES_H
 #define HOSTGPU_COLLECTIVES_H
 
@@ -31,6 +31,11 @@ void leave(Rendezvous*);
 
 enum class Vote { kNone, kOr, kAnd, kCount };
 int block_barrier(int predicate, Vote, Site);
+
+// What orders memory between blocks, as in the PTX memory model: a fence and then an atomic of one thread, an atomic on the same
+// word and then a fence of another. An atomic alone orders nothing.
+void fence();
+void before_atomic(void* word);
 
 void mma_m16n8k16_bf16(Rendezvous&, int);
 void load_matrix_x4(Rendezvous&, int transposed);

@@ -1,5 +1,5 @@
-// The CUDA intrinsics that kernels call: barriers, shuffles, votes, integer atomics, and what maths C++ lacks. An intrinsic that
-// is not here does not compile, so none is emulated by accident.
+// The CUDA intrinsics that kernels call: barriers, fences, shuffles, votes, integer atomics, and what maths C++ lacks. An
+// intrinsic that is not here does not compile, so none is emulated by accident.
 #ifndef HOSTGPU_INTRINSICS_H
 #define HOSTGPU_INTRINSICS_H
 
@@ -96,13 +96,25 @@ inline int __clz(int x) { return x ? __builtin_clz(static_cast<unsigned>(x)) : 3
 // Relaxed, as on the device. No atomics on floats: their sums would depend on the order.
 template <class T>
 inline T hostgpu_atomic_add(T* p, T v) {
+  hostgpu::before_atomic(p);
   return __atomic_fetch_add(p, v, __ATOMIC_RELAXED);
 }
 inline int atomicAdd(int* p, int v) { return hostgpu_atomic_add(p, v); }
 inline unsigned atomicAdd(unsigned* p, unsigned v) { return hostgpu_atomic_add(p, v); }
 inline unsigned long long atomicAdd(unsigned long long* p, unsigned long long v) { return hostgpu_atomic_add(p, v); }
 
+// One more, or 0 where most is reached.
+inline unsigned atomicInc(unsigned* p, unsigned most) {
+  hostgpu::before_atomic(p);
+  unsigned old = __atomic_load_n(p, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(p, &old, old >= most ? 0 : old + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+  return old;
+}
+inline void __threadfence() { hostgpu::fence(); }
+
 inline float rsqrtf(float a) { return 1.0f / std::sqrt(a); }
+inline float __fmul_rn(float a, float b) { return a * b; }  // never part of a fused operation, as nothing here is
 inline float __uint_as_float(unsigned i) { return __builtin_bit_cast(float, i); }
 inline unsigned __float_as_uint(float f) { return __builtin_bit_cast(unsigned, f); }
 template <class T>

@@ -23,7 +23,7 @@ using Body = std::shared_ptr<std::function<void()>>;
 
 std::mutex guard;
 std::map<const void*, size_t> shared_limit;
-std::atomic<uint64_t> launches{0};  // that were queued
+std::atomic<int64_t> made{0};  // launches, those that were captured too
 
 std::string refusal(dim3 grid, dim3 block, size_t shared, const void* kernel) {
   const uint64_t threads = uint64_t{block.x} * block.y * block.z, blocks = uint64_t{grid.x} * grid.y * grid.z;
@@ -112,8 +112,10 @@ const Options& options() {
   return o;
 }
 
+int64_t launches() { return made; }
+
 cudaError_t lost_device() {
-  if (launches < options().launches) return cudaSuccess;
+  if (static_cast<uint64_t>(launches()) < options().launches) return cudaSuccess;
   set_error(cudaErrorDevicesUnavailable, "hostgpu: the device was taken away, as HOSTGPU_LOST_AFTER asks");
   return cudaErrorDevicesUnavailable;
 }
@@ -131,12 +133,12 @@ cudaError_t set_shared_limit(const void* kernel, int bytes) {
 cudaError_t launch(dim3 grid, dim3 block, size_t shared, cudaStream_t stream, const void* kernel, const char* name,
                    std::function<void()> body, Bytes parameters) {
   if (const cudaError_t lost = lost_device()) return lost;
-  ++launches;
   const std::string refused = refusal(grid, block, shared, kernel);
   if (!refused.empty()) {
     set_error(cudaErrorInvalidValue, std::string("hostgpu: launch of ") + name + ": " + refused);
     return cudaErrorInvalidValue;
   }
+  ++made;
   const Body shared_body = std::make_shared<std::function<void()>>(std::move(body));
   enqueue(stream, [=, parameters = std::move(parameters)] {
     if (!ptx::on()) return run(grid, block, shared, name, shared_body);

@@ -41,6 +41,8 @@ struct Fiber : Context {
   State state;
   Site site;
   unsigned pieces;  // of shared memory taken
+  bool fenced;      // a fence has been passed
+  void* counted;    // the word of the last atomic
   int copies, groups, group_end[kMaxGroups];
   Copy copy[kMaxCopies];
 };

@@ -1,5 +1,6 @@
-// Streams and events. A stream is a queue of closures that run when somebody synchronises with it, as late as CUDA allows;
-// waiting for an event runs the other stream up to where the event was recorded.
+// Streams, events and graphs. A stream is a queue of closures that run when somebody synchronises with it, as late as CUDA
+// allows; waiting for an event runs the other stream up to where the event was recorded. While a stream is captured its closures
+// go to a graph, and launching that queues copies of them.
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -7,10 +8,15 @@
 
 #include "runtime.h"
 
+struct CUgraph_st {
+  std::vector<std::function<void()>> work;
+};
+struct CUgraphExec_st : CUgraph_st {};
 struct CUstream_st {
   int device;
   uint64_t queued = 0, done = 0;
   std::deque<std::function<void()>> queue;
+  CUgraph_st* captured = nullptr;
 };
 struct CUevent_st {
   bool timed = true;
@@ -34,7 +40,7 @@ struct Streams {
     if (s) return *s;
     const size_t device = static_cast<size_t>(current_device());
     while (null.size() <= device) {
-      null.emplace_back(new CUstream_st{static_cast<int>(null.size()), 0, 0, {}});
+      null.emplace_back(new CUstream_st{static_cast<int>(null.size()), 0, 0, {}, nullptr});
       all.insert(null.back().get());
     }
     return *null[device];
@@ -43,6 +49,11 @@ struct Streams {
 Streams& streams() {
   static Streams s;
   return s;
+}
+
+cudaError_t refuse(cudaError_t code, const char* text) {
+  set_error(code, text);
+  return code;
 }
 
 void run_until(CUstream_st& s, uint64_t count) {
@@ -66,6 +77,7 @@ std::unique_lock<std::recursive_mutex> turn() {
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const auto mine = turn();
   CUstream_st& s = streams().of(stream);
+  if (s.captured) return s.captured->work.push_back(std::move(work));
   s.queue.push_back(std::move(work));
   ++s.queued;
 }
@@ -76,7 +88,7 @@ using namespace hostgpu;
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) {
   const auto mine = turn();
-  *s = new CUstream_st{current_device(), 0, 0, {}};
+  *s = new CUstream_st{current_device(), 0, 0, {}, nullptr};
   streams().all.insert(*s);
   return cudaSuccess;
 }
@@ -90,6 +102,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const auto mine = turn();
   CUstream_st& s = streams().of(stream);
+  if (s.captured) return refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: a wait for a stream that is captured");
   run_until(s, s.queued);
   static_cast<void>(lost_device());  // leaves its error
   return cudaGetLastError();
@@ -136,5 +149,35 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned) {
   if (!e->stream) return cudaSuccess;
   enqueue(stream, [on = e->stream, after = e->after] { run_until(*on, after); });
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode) {
+  const auto mine = turn();
+  if (!s || s->captured) return refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: the stream is null or captured already");
+  s->captured = new CUgraph_st();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph) {
+  const auto mine = turn();
+  *graph = s->captured;
+  s->captured = nullptr;
+  return *graph ? cudaSuccess : refuse(cudaErrorStreamCaptureUnsupported, "hostgpu: end of a capture that was not begun");
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsigned long long) {
+  *made = new CUgraphExec_st{*graph};
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t s) {
+  if (const cudaError_t lost = lost_device()) return lost;
+  for (const auto& work : graph->work) enqueue(s, work);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  delete graph;
   return cudaSuccess;
 }

@@ -37,7 +37,21 @@ func (k *Kernel) bindTrap(in *inst) error {
 }
 
 func (k *Kernel) bindFence(in *inst) error {
-	in.exec = func(*Warp, uint32) {}
+	between := false // blocks
+	for _, o := range in.op[1:] {
+		switch o {
+		case "gl", "gpu", "sys":
+			between = true
+		case "cta", "acq_rel", "sc":
+		default:
+			return fmt.Errorf("unsupported fence .%s", o)
+		}
+	}
+	in.exec = func(w *Warp, m uint32) {
+		if between {
+			each(m, func(l int) { w.b.fence(int32(w.id*32 + l)) })
+		}
+	}
 	return nil
 }
 
@@ -66,8 +80,10 @@ func (k *Kernel) bindBar(in *inst) error {
 			w.sync++
 		}
 	case op[1] == "sync" && len(in.args) == 1:
+		in.barrier = true
 		in.exec = (*Warp).atBarrier
 	case op[1] == "red" && len(in.args) == 3: // d, barrier, predicate
+		in.barrier = true
 		d, p, neg := in.reg(0), in.reg(2), in.args[2].neg
 		in.exec = func(w *Warp, m uint32) {
 			w.atBarrier(m)

@@ -167,6 +167,9 @@ func (k *Kernel) bindAtom(in *inst) error {
 			b := w.mem(sp, p, tySize[ty], l, true, true)
 			x := ldn(b)
 			stn(b, g(x, w.r[v.reg][l], w.r[v2.reg][l]))
+			if sp == 'g' || sp == 0 && (p < sharedBase || p >= sharedBase+1<<24) {
+				w.b.atomic(p, int32(w.id*32+l))
+			}
 			if d >= 0 {
 				w.r[d][l] = x
 			}

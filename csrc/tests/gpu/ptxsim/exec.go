@@ -31,6 +31,7 @@ type Block struct {
 	params []byte
 	lin    int32
 	n      int // threads
+	order  order
 }
 type cpop struct {
 	dst, src uint64
@@ -76,6 +77,7 @@ func (d *Device) Launch(k *Kernel, grid, block Dim, dyn int, params []byte) (err
 		}
 	}()
 	d.launch++
+	d.published = map[uint64]map[int32]moment{}
 	if d.Counting {
 		k.traffic.begin(d)
 	}
@@ -105,7 +107,7 @@ func (b *Block) run(grid, block Dim, x, y, z int) {
 		b.sm[i] = 0xff
 	}
 	clear(b.sh)
-	b.epoch = 1
+	b.epoch, b.order = 1, newOrder(b.n)
 	at := coordinates{grid: grid, block: block, x: x, y: y, z: z}
 	for _, w := range b.warps {
 		w.alive, w.wait, w.sync, w.redOp, w.parked = 0, false, 0, "", 0
@@ -203,7 +205,7 @@ func (w *Warp) run() {
 				continue
 			}
 		}
-		if in.mask >= 0 && w.awaits(lo, m) {
+		if in.mask >= 0 && w.awaits(lo, m) || in.barrier && w.gathers(lo, m) {
 			continue
 		}
 		in.n++
@@ -244,6 +246,19 @@ func (w *Warp) awaits(at int32, m uint32) bool {
 	}
 	w.parked |= m
 	w.parkedAt, w.named = w.in, named
+	each(m, func(l int) { w.pc[l] = at })
+	return true
+}
+
+// gathers says whether lanes m, at a barrier of the block, have to wait for lanes of their warp that are still on their way: a compiler
+// may lay out what those do behind the barrier. Where nobody is on the way the barrier itself complains.
+func (w *Warp) gathers(at int32, m uint32) bool {
+	if w.alive&^w.parked&^m == 0 {
+		w.parked &^= m
+		return false
+	}
+	w.parked |= m
+	w.parkedAt, w.named = w.in, 0 // an exit of others is the barrier's complaint
 	each(m, func(l int) { w.pc[l] = at })
 	return true
 }

@@ -14,10 +14,10 @@ type alloc struct {
 	init    []bool
 	touched []uint8 // a byte: whether the launch read it, wrote it; while the device counts
 }
-type gshadow struct { // the last access: block (-1: several read), thread, launch, epochs, kind
-	blk, thr, ep, ws int32
-	launch           uint32
-	kind             uint8 // 0 read, 1 write, 2 atomic
+type gshadow struct { // the last access: block (-1: several read), thread, launch, epochs, fences of the thread before it, kind
+	blk, thr, ep, ws, fences int32
+	launch                   uint32
+	kind                     uint8 // 0 read, 1 write, 2 atomic
 }
 
 // Device is the global memory: every allocation has guard space around it.
@@ -29,6 +29,8 @@ type Device struct {
 	Strict   bool // race and init checks on
 	Reverse  bool // blocks and warps run in descending order
 	Counting bool // Kernel.Counts is wanted
+
+	published map[uint64]map[int32]moment // of the launch: what atomics on a word gave out, by block
 }
 
 func NewDevice() *Device { return &Device{next: 1 << 32, Strict: true} }
@@ -138,9 +140,10 @@ func (w *Warp) checkGlobal(a *alloc, i int, p uint64, lane int, write, atomic bo
 	now := s.launch == b.d.launch
 	if now && (kind == 1 || s.kind == 1 || kind != s.kind) {
 		if s.blk != b.lin {
-			w.fail(lane, "race on global memory between blocks %d (-1: several) and %d", s.blk, b.lin)
-		}
-		if s.thr != t && s.ep == b.epoch && !(s.thr >= 0 && s.thr>>5 == t>>5 && s.ws < w.sync) {
+			if !b.behind(s, t) {
+				w.fail(lane, "race on global memory between blocks %d (-1: several) and %d", s.blk, b.lin)
+			}
+		} else if s.thr != t && s.ep == b.epoch && !(s.thr >= 0 && s.thr>>5 == t>>5 && s.ws < w.sync) {
 			w.fail(lane, "race on global memory at %#x between threads %d (-2: several) and %d of block %d, no barrier between", p, s.thr, t, b.lin)
 		}
 	}
@@ -151,7 +154,7 @@ func (w *Warp) checkGlobal(a *alloc, i int, p uint64, lane int, write, atomic bo
 		s.thr = -2
 	case now && kind == 0 && s.kind != 0: // a write stays on record
 	default:
-		*s = gshadow{b.lin, t, b.epoch, w.sync, b.d.launch, kind}
+		*s = gshadow{b.lin, t, b.epoch, w.sync, b.order.fences[t], b.d.launch, kind}
 	}
 	if (!write || atomic) && !a.init[i] {
 		w.fail(lane, "read of uninitialised global memory at %#x", p)

@@ -32,15 +32,16 @@ type Kernel struct {
 	traffic   traffic
 }
 type inst struct {
-	text string
-	op   []string
-	args []arg
-	pred int // register, or -1
-	neg  bool
-	mask int // register with the lanes that meet at this instruction, or -1
-	line int
-	two  bool // written d|q
-	exec func(w *Warp, m uint32)
+	text    string
+	op      []string
+	args    []arg
+	pred    int // register, or -1
+	neg     bool
+	mask    int  // register with the lanes that meet at this instruction, or -1
+	barrier bool // of the block
+	line    int
+	two     bool // written d|q
+	exec    func(w *Warp, m uint32)
 	// statistics
 	n, lanes, waves, ideal, sectors, idealSectors, leastSectors uint64
 }

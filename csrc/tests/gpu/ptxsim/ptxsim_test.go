@@ -183,7 +183,25 @@ func TestChecks(t *testing.T) {
 	sh := "mov.u32 %r1, s; shl.b32 %r2, %r0, 2; add.s32 %r3, %r1, %r2; xor.b32 %r4, %r2, 4; add.s32 %r5, %r1, %r4;\n"
 	far := "mov.u32 %r1, s; shl.b32 %r2, %r0, 2; add.s32 %r3, %r1, %r2; xor.b32 %r4, %r2, 128; add.s32 %r5, %r1, %r4;\n"
 	late := "mov.u32 %r7, -1; setp.lt.u32 %p1, %r0, 5; @%p1 bra $FAR;\n"
+	// Each block writes a word and counts itself in a word of its input; the last one reads what both wrote.
+	count := func(release, acquire string) string {
+		return "mov.u32 %r9, %ctaid.x; mul.wide.u32 %rd3, %r9, 1024; add.s64 %rd3, %rd2, %rd3; mul.wide.u32 %rd4, %r0, 4; add.s64 %rd3, %rd3, %rd4;" +
+			"st.global.u32 [%rd3], %r9; bar.sync 0; setp.ne.u32 %p1, %r0, 0; mov.u32 %r1, 0; @%p1 bra $MEET;\n" +
+			release + "atom.global.inc.u32 %r1, [%rd1], 1;" + acquire + "\n$MEET: setp.eq.u32 %p2, %r1, 1; bar.red.or.pred %p3, 0, %p2; @!%p3 bra $END;\n" +
+			"add.s64 %rd4, %rd2, %rd4; ld.global.u32 %r2, [%rd4]; ld.global.u32 %r2, [%rd4+1024];\n$END:"
+	}
+	hand := func(write string) string {
+		return "setp.ne.u32 %p1, %r0, 0; @%p1 bra $END; mov.u32 %r9, %ctaid.x; mul.wide.u32 %rd3, %r9, 4; add.s64 %rd3, %rd2, %rd3;\n" + write +
+			"atom.global.inc.u32 %r1, [%rd1], 1; membar.gl; setp.ne.u32 %p1, %r1, 1; @%p1 bra $END; ld.global.u32 %r2, [%rd2]; ld.global.u32 %r2, [%rd2+4];\n$END:"
+	}
 	for _, c := range []struct{ name, body, want string }{
+		{"blocks that count with fences", count("membar.gl;", "fence.acq_rel.gpu;"), ""},
+		{"blocks that count without the first fence", count("", "membar.gl;"), "race on global memory between blocks 0"},
+		{"blocks that count without the second fence", count("membar.gl;", ""), "race on global memory between blocks 0"},
+		{"blocks that count with fences of the block", count("membar.cta;", "membar.cta;"), "race on global memory between blocks 0"},
+		{"blocks whose first thread hands over", "setp.ne.u32 %p1, %r0, 0; @%p1 bra $END; atom.global.inc.u32 %r1, [%rd1+4], 1; st.global.u32 [%rd2], %r1; membar.gl; atom.global.inc.u32 %r1, [%rd1], 1;\n$END:", "race on global memory between blocks 0"},
+		{"blocks whose threads hand over", hand("st.global.u32 [%rd3], %r9; membar.gl;"), ""},
+		{"blocks that write behind their fence", hand("membar.gl; st.global.u32 [%rd3], %r9;"), "race on global memory between blocks 0"},
 		{"two lanes, no barrier", sh + "st.shared.u32 [%r3], %r0; ld.shared.u32 %r6, [%r5];", "race on shared"},
 		{"two lanes, syncwarp", sh + "mov.u32 %r7, -1; st.shared.u32 [%r3], %r0; bar.warp.sync %r7; ld.shared.u32 %r6, [%r5];", ""},
 		{"two warps, syncwarp", far + "mov.u32 %r7, -1; st.shared.u32 [%r3], %r0; bar.warp.sync %r7; ld.shared.u32 %r6, [%r5];", "uninitialised"}, // warp 0 runs first: it reads what warp 1 has yet to write,
@@ -205,6 +223,8 @@ func TestChecks(t *testing.T) {
 		{"a barrier of the warp that some lanes reach later", late + "$MEET: bar.warp.sync %r7; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
 		{"a shuffle that some lanes pass by", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: shfl.sync.bfly.b32 %r1, %r0, 2, 31, %r7; $END:", "shfl names lanes"},
 		{"a barrier while lanes wait for a shuffle", late + "shfl.sync.bfly.b32 %r1, %r0, 1, 31, %r7; bra $END; $FAR: bar.sync 0; $END:", "divergent"},
+		{"a barrier of the block that some lanes reach later", "setp.lt.u32 %p1, %r0, 5; @%p1 bra $FAR; $MEET: bar.sync 0; bra $END; $FAR: add.u32 %r3, %r0, 1; bra $MEET; $END:", ""},
+		{"a barrier of the block that some lanes pass by", "setp.lt.u32 %p1, %r0, 5; @%p1 bra $END; bar.sync 0; $END:", "divergent"},
 		{"unknown modifier", "add.s32.mystery %r1, %r0, %r0;", "unsupported"},
 		{"unknown rounding", "fma.rx.f32 %f1, %f1, %f1, %f1;", "unsupported"},
 		{"cp.async without wait", "mov.u32 %r1, s; shl.b32 %r2, %r0, 4; add.s32 %r3, %r1, %r2; mul.wide.u32 %rd3, %r0, 16; add.s64 %rd4, %rd1, %rd3; cp.async.cg.shared.global [%r3], [%rd4], 16; cp.async.commit_group; ld.shared.u32 %r6, [%r3];", "uninitialised"},
