@@ -213,6 +213,23 @@ inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_
   return rows * heads * pages * (head_dim + 2);
 }
 
+// Nearest neighbours (ops/nearest.h) of n rows among m, which are rows first_a .. and first_b .. of larger matrices that exclude_self
+// and the indices mean. Rows first_b .. continue what rows 0 .. first_b - 1 left in best and index; first_b = 0 begins.
+struct Nearest {
+  const float* a;    // [n, d] finite
+  const float* b;    // [m, d] finite
+  int32_t n, m;      // at most kNearestRows
+  int32_t d, k;      // d a multiple of 4: columns of zeros do not change a distance
+  int32_t first_a, first_b;
+  bool exclude_self;
+  float* square_a;   // [n] workspace
+  float* square_b;   // [m] workspace
+  double* best;      // [n, k] distances so far
+  float* distance;   // [n, k] best, rounded
+  int32_t* index;    // [n, k]
+};
+constexpr int32_t kNearestRows = 1 << 30;
+
 int norm_forward(Stream, const NormForward&);
 int norm_backward(Stream, const NormBackward&);
 int embedding_forward(Stream, const EmbeddingForward&);
@@ -232,6 +249,7 @@ int grad_norm(Stream, const GradNormArgs<float>&);
 int adamw(Stream, const Adamw&);
 int sample(Stream, const Sample&);
 int attention_decode(Stream, const AttentionDecode&);
+int nearest(Stream, const Nearest&);
 
 }  // namespace syn::cuda
 
