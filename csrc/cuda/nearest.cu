@@ -1,15 +1,15 @@
 // Nearest neighbours (ops/nearest.h). Products in float say which pairs could matter, and only for those is the distance computed
 // as math/distance.h defines it, so that the bits are those of every backend while most of the work is in float.
 //
-//   bound   |x|^2 + |y|^2 - 2 x.y - slack (|x|^2 + |y|^2) - crumb <= D(x, y): slack is the worst rounding error of a product of d
-//           terms in any order and of the arithmetic of the bound itself, crumb that of numbers below 2^-126
+//   bound   |x|^2 + |y|^2 - 2 x.y - slack (|x|^2 + |y|^2) - crumb <= D(x, y): slack (1.07 d + 16) 2^-24 is the worst rounding
+//           error of a product of d terms in any order and of the bound itself, crumb (d + 4) 2^-149 that of numbers below 2^-126
 //   keep    a pair whose bound is not above the row's k-th best distance so far; a bound that is no finite number keeps the pair
 //
-// A block takes 32 rows of a past all rows of b, 128 at a time: a tile of products, 4 x 8 a thread, from 16 columns a stage and two
-// stages of cp.async. A warp owns eight rows of a and their lists of neighbours: it looks at 32 bounds of a row at a time, and
-// computes four distances at a time, one of the eight sums of math/distance.h a lane. The lists lie in memory and are continued
-// by the next rows of b. They are ordered by distance and index, so neither tiles nor schedules nor the rounding of the products
-// leave a trace.
+// A block takes 32 rows of a past the rows of b of one strand, 128 at a time: a tile of products, 4 x 8 a thread, from 16 columns
+// a stage and two stages of cp.async. A warp owns eight rows of a and their lists of neighbours: it looks at 32 bounds of a row
+// at a time, and computes four distances at a time, one of the eight sums of math/distance.h a lane. The lists lie in memory; a
+// last launch merges those of the strands. Distance and index order them, whatever comes first, so neither tiles nor strands nor
+// schedules nor the rounding of products leave a trace.
 // Traffic: a once for every 128 rows of b, b once for every 32 rows of a, from the caches; both rows of every pair that is kept.
 #include "cuda/quad.h"
 #include "math/distance.h"
@@ -18,14 +18,14 @@ namespace syn::cuda {
 namespace {
 
 constexpr int kThreads = 128, kWarps = kThreads / 32;
-constexpr int kRowsA = 32, kRowsB = 128;                 // of a tile
-constexpr int kWarpRows = kRowsA / kWarps;               // rows of a that a warp owns
-constexpr int kMineA = 4, kMineB = 8;                    // products of a thread
-constexpr int kChunk = 16, kPitch = kChunk + 4;          // columns of a stage: eight rows lie in different banks
-constexpr int kStage = (kRowsA + kRowsB) * kPitch;       // floats
-constexpr int kBoundPitch = kRowsB + 4;                  // the two rows that a warp stores at a time lie in different banks
-constexpr int kSums = 8;                                 // of math/distance.h: lanes of a pair
-constexpr int kAtOnce = 32 / kSums;                      // distances that a warp computes together
+constexpr int kRowsA = kNearestRowsA, kRowsB = kNearestRowsB;
+constexpr int kWarpRows = kRowsA / kWarps;          // rows of a that a warp owns
+constexpr int kMineA = 4, kMineB = 8;               // products of a thread
+constexpr int kChunk = 16, kPitch = kChunk + 4;     // columns of a stage: eight rows lie in different banks
+constexpr int kStage = (kRowsA + kRowsB) * kPitch;  // floats
+constexpr int kBoundPitch = kRowsB + 4;             // the two rows that a warp stores at a time lie in different banks
+constexpr int kSums = 8;                            // of math/distance.h: lanes of a pair
+constexpr int kAtOnce = 32 / kSums;                 // distances that a warp computes together
 constexpr int kShared = (2 * kStage + kRowsA * kBoundPitch) * 4 + 128;
 static_assert(kMineA * 2 == kWarpRows && kMineB * 16 == kRowsB, "half a warp takes four rows of a, a lane every 16th of b");
 static_assert(kShared <= 48 << 10, "no kernel asks for more shared memory than every device gives");
@@ -71,7 +71,7 @@ __device__ __forceinline__ void multiply_tile(float (&p)[kMineA][kMineB], float*
   for (int i = 0; i < kMineA; ++i)
 #pragma unroll
     for (int j = 0; j < kMineB; ++j) p[i][j] = 0;
-  __syncthreads();  // the last tile's stages have been read
+  __syncthreads();  // the last tile's stages have been read, and the lists are begun
   load_stage(stages, a, a0, b0, 0);
   for (int c = 0, turn = 0; c < a.d; c += kChunk, turn ^= 1) {
     gpu::cp_async_wait<0>();
@@ -115,9 +115,10 @@ struct List {
 };
 
 // Puts x into the list, from which the last falls; the whole warp shifts what is behind it, 32 entries at a time from the end.
-__device__ __forceinline__ void insert(const List& list, const Neighbour& x) {
+// False: x is behind the last.
+__device__ __forceinline__ bool insert(const List& list, const Neighbour& x) {
   const int l = gpu::lane(), last = list.k - 1;
-  if (!nearer(x, {list.distance[last], list.index[last]})) return;
+  if (!nearer(x, {list.distance[last], list.index[last]})) return false;
   int place = 0;
   for (int base = last / 32 * 32; base >= 0; base -= 32) {
     const int i = base + l;
@@ -140,6 +141,7 @@ __device__ __forceinline__ void insert(const List& list, const Neighbour& x) {
     list.index[place] = static_cast<int32_t>(x.index);
   }
   __syncwarp();  // the list is whole
+  return true;
 }
 
 // The largest bound that does not rule a pair out, a float above the last of a list and the crumb.
@@ -151,17 +153,22 @@ __device__ __forceinline__ float limit_of(const List& list, int d) {
 
 __device__ __forceinline__ bool may_be_near(float bound, float limit) { return !(bound > limit && bound < INFINITY); }
 
+// The list of row i of a in a strand.
+__device__ __forceinline__ List list_of(const Nearest& a, int strand, int i) {
+  const int64_t at = (int64_t{strand} * a.n + i) * a.k;
+  return {a.best + at, a.row + at, a.k};
+}
+
 // Looks at a row of the tile, which is row i of a: bounds [kRowsB], those of rows b0 .. of b.
-__device__ __forceinline__ void search_row(const Nearest& a, int i, int b0, const float* bounds) {
+__device__ __forceinline__ void search_row(const Nearest& a, const List& list, int i, int b0, const float* bounds) {
   const int l = gpu::lane();
-  const List list{a.best + int64_t{i} * a.k, a.index + int64_t{i} * a.k, a.k};
   const float* const x = a.a + int64_t{i} * a.d;
   float limit = limit_of(list, a.d);
   for (int base = b0; base < min(b0 + kRowsB, a.m); base += 32) {
     const int j = base + l;
     const float bound = bounds[j - b0];
-    const bool self = a.exclude_self && a.first_a + i == a.first_b + j;
-    unsigned kept = __ballot_sync(0xffffffffu, j < a.m && !self && may_be_near(bound, limit));
+    const bool counts = j < a.m && !(a.exclude_self && a.first_a + i == a.first_b + j);
+    unsigned kept = __ballot_sync(0xffffffffu, counts && may_be_near(bound, limit));
     while (kept) {
       unsigned mine = kept;
 #pragma unroll
@@ -203,34 +210,57 @@ __global__ void __launch_bounds__(kThreads, 1) nearest_tiles(Nearest a) {
   float* const bounds = shared.take<float>(kRowsA * kBoundPitch);
   const int l = gpu::lane(), a0 = static_cast<int>(blockIdx.x) * kRowsA, first = static_cast<int>(threadIdx.x) / 32 * kWarpRows;
   const int row_a = first + l / 16 * kMineA, row_b = l % 16, own = min(kWarpRows, a.n - a0 - first);  // below 1: none
-  const int64_t entries = int64_t{max(own, 0)} * a.k, at = int64_t{a0 + first} * a.k;  // of the warp's lists
-  if (a.first_b == 0)
-    for (int64_t e = l; e < entries; e += 32) {
-      a.best[at + e] = INFINITY;
-      a.index[at + e] = -1;
+  const int strand = static_cast<int>(blockIdx.y);
+  const bool begins = strand > 0 || a.first_b == 0;
+  for (int r = 0; begins && r < own; ++r) {
+    const List list = list_of(a, strand, a0 + first + r);
+    for (int e = l; e < a.k; e += 32) {
+      list.distance[e] = INFINITY;
+      list.index[e] = -1;
     }
-  __syncwarp();
-  for (int b0 = 0; b0 < a.m; b0 += kRowsB) {
+  }
+  for (int b0 = strand * kRowsB; b0 < a.m; b0 += a.strands * kRowsB) {
     float p[kMineA][kMineB];
     multiply_tile(p, stages, a, a0, b0, row_a, row_b);
     store_bounds(p, bounds, a, a0, b0, row_a, row_b);
     __syncwarp();  // a warp reads its own rows alone
-    for (int r = 0; r < own; ++r) search_row(a, a0 + first + r, b0, bounds + (first + r) * kBoundPitch);
+    for (int r = 0; r < own; ++r) {
+      const int i = a0 + first + r;
+      search_row(a, list_of(a, strand, i), i, b0, bounds + (first + r) * kBoundPitch);
+    }
   }
-  for (int64_t e = l; e < entries; e += 32) a.distance[at + e] = static_cast<float>(a.best[at + e]);
+}
+
+// Puts what the other strands found into the lists of the first, a row of a a warp, and writes these.
+__global__ void __launch_bounds__(kThreads, 1) nearest_merge(Nearest a) {
+  const int i = static_cast<int>(blockIdx.x) * kWarps + static_cast<int>(threadIdx.x) / 32;
+  if (i >= a.n) return;  // the whole warp leaves together
+  const List list = list_of(a, 0, i);
+  for (int strand = 1; strand < a.strands; ++strand) {
+    const List other = list_of(a, strand, i);
+    for (int e = 0; e < a.k; ++e)
+      if (!insert(list, {other.distance[e], other.index[e]})) break;  // nor is the rest nearer
+  }
+  for (int e = gpu::lane(); e < a.k; e += 32) {
+    a.distance[int64_t{i} * a.k + e] = static_cast<float>(list.distance[e]);
+    a.index[int64_t{i} * a.k + e] = list.index[e];
+  }
 }
 
 }  // namespace
 
 int nearest(Stream stream, const Nearest& a) {
-  const bool size = a.n >= 0 && a.m >= 0 && a.d > 0 && a.d % 4 == 0 && a.d <= 1 << 20 && a.k > 0 && a.k <= 1 << 16;
+  const bool rows = a.n >= 0 && a.m >= 0 && a.n <= kNearestRows && a.m <= kNearestRows;
   const bool place = a.first_a >= 0 && a.first_b >= 0 && a.n <= INT32_MAX - a.first_a && a.m <= INT32_MAX - a.first_b;
-  if (!size || !place || a.n > kNearestRows || a.m > kNearestRows) return kInvalid;
+  const bool columns = a.d > 0 && a.d % 4 == 0 && a.d <= 1 << 20;
+  const bool lists = a.k > 0 && a.k <= 1 << 16 && a.strands > 0 && a.strands <= kNearestStrands;
+  if (!rows || !place || !columns || !lists) return kInvalid;
   if (a.n == 0) return 0;
-  const int64_t rows = int64_t{a.n} + a.m;
-  const dim3 warps(static_cast<unsigned>((rows + kWarps - 1) / kWarps)), tiles(static_cast<unsigned>((a.n + kRowsA - 1) / kRowsA));
-  const int e = GPU_LAUNCH(nearest_squares, warps, dim3(kThreads), 0, stream, a);
-  return e ? e : GPU_LAUNCH(nearest_tiles, tiles, dim3(kThreads), kShared, stream, a);
+  const auto blocks = [](int64_t count, int each) { return static_cast<unsigned>((count + each - 1) / each); };
+  const dim3 tiles(blocks(a.n, kRowsA), static_cast<unsigned>(a.strands)), threads(kThreads);
+  int e = GPU_LAUNCH(nearest_squares, dim3(blocks(int64_t{a.n} + a.m, kWarps)), threads, 0, stream, a);
+  if (e == 0) e = GPU_LAUNCH(nearest_tiles, tiles, threads, kShared, stream, a);
+  return e ? e : GPU_LAUNCH(nearest_merge, dim3(blocks(a.n, kWarps)), threads, 0, stream, a);
 }
 
 }  // namespace syn::cuda

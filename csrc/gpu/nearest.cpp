@@ -18,31 +18,42 @@ int64_t rows_of(int64_t rows, int64_t row_bytes, int64_t chunk) {
 
 struct Chunks {
   int64_t stride;          // columns on the device
+  int32_t strands;         // of a launch
   int64_t rows_a, rows_b;  // at most so many at a time
 
   Chunks(const NearestArgs& args, int64_t chunk)
       : stride((int64_t{args.d} + 3) / 4 * 4),
-        rows_a(rows_of(args.n, (stride + 1) * kFloat + args.k * (kBest + kFloat + kIndex), chunk)),
+        strands(cuda::nearest_strands(args.n, args.m)),
+        rows_a(rows_of(args.n, (stride + 1) * kFloat + args.k * (strands * (kBest + kIndex) + kFloat + kIndex), chunk)),
         rows_b(rows_of(args.m, (stride + 1) * kFloat, chunk)) {}
 };
 
-struct Rows {
-  float *a, *b, *square_a, *square_b, *distance;
-  double* best;
-  int32_t* index;
+// Where rows go to, and a launch that is to be told which they are.
+struct OnDevice {
+  float *a, *b;
+  cuda::Nearest launch;
 };
 
 // Called twice, as core/arena.h explains.
-Rows lay_out(const Chunks& chunks, int32_t k, Region& region) {
-  Rows r;
-  r.a = region.take<float>(chunks.rows_a * chunks.stride);
-  r.b = region.take<float>(chunks.rows_b * chunks.stride);
-  r.square_a = region.take<float>(chunks.rows_a);
-  r.square_b = region.take<float>(chunks.rows_b);
-  r.best = region.take<double>(chunks.rows_a * k);
-  r.distance = region.take<float>(chunks.rows_a * k);
-  r.index = region.take<int32_t>(chunks.rows_a * k);
-  return r;
+OnDevice lay_out(const Chunks& chunks, const NearestArgs& args, Region& region) {
+  const int64_t entries = chunks.rows_a * args.k;
+  OnDevice on = {};
+  on.a = region.take<float>(chunks.rows_a * chunks.stride);
+  on.b = region.take<float>(chunks.rows_b * chunks.stride);
+  cuda::Nearest& l = on.launch;
+  l.a = on.a;
+  l.b = on.b;
+  l.d = static_cast<int32_t>(chunks.stride);
+  l.k = args.k;
+  l.strands = chunks.strands;
+  l.exclude_self = args.exclude_self;
+  l.square_a = region.take<float>(chunks.rows_a);
+  l.square_b = region.take<float>(chunks.rows_b);
+  l.best = region.take<double>(chunks.strands * entries);
+  l.row = region.take<int32_t>(chunks.strands * entries);
+  l.distance = region.take<float>(entries);
+  l.index = region.take<int32_t>(entries);
+  return on;
 }
 
 }  // namespace
@@ -51,22 +62,12 @@ void nearest(const std::shared_ptr<const Session>& session, const NearestArgs& a
   if (args.n == 0) return;
   const Chunks chunks(args, chunk);
   Region region("nearest neighbours on the device");
-  lay_out(chunks, args.k, region);
+  lay_out(chunks, args, region);
   region.reserve(session);
-  const Rows on = lay_out(chunks, args.k, region);
+  OnDevice on = lay_out(chunks, args, region);
+  cuda::Nearest& launch = on.launch;
   const Transfer transfer(session);
   const Queue queue(*session);
-  cuda::Nearest launch = {};
-  launch.a = on.a;
-  launch.b = on.b;
-  launch.d = static_cast<int32_t>(chunks.stride);
-  launch.k = args.k;
-  launch.exclude_self = args.exclude_self;
-  launch.square_a = on.square_a;
-  launch.square_b = on.square_b;
-  launch.best = on.best;
-  launch.distance = on.distance;
-  launch.index = on.index;
   for (int64_t i = 0; i < args.n; i += launch.n) {
     launch.first_a = static_cast<int32_t>(i);
     launch.n = static_cast<int32_t>(std::min(chunks.rows_a, args.n - i));
@@ -79,8 +80,9 @@ void nearest(const std::shared_ptr<const Session>& session, const NearestArgs& a
       queue.nearest(launch);
       j += launch.m;
     } while (j < args.m);
-    transfer.download(args.distance + i * args.k, on.distance, launch.n * args.k * kFloat);
-    transfer.download(args.index + i * args.k, on.index, launch.n * args.k * kIndex);
+    const int64_t entries = int64_t{launch.n} * args.k;
+    transfer.download(args.distance + i * args.k, launch.distance, entries * kFloat);
+    transfer.download(args.index + i * args.k, launch.index, entries * kIndex);
   }
 }
 

@@ -196,11 +196,24 @@ void sample_case() {
       {{"rows", rows}, {"vocab", kVocab}, {"legal", int64_t{rows} * kVocab}, {"draw", sizeof(SampleDraw)}});
 }
 
+// In one strand, as many rows of a have.
+void nearest_case() {
+  const int32_t queries = 32, references = 512, k = 10;
+  Buffer<float> a(numbers<float>(int64_t{queries} * kWidth, 1)), b(numbers<float>(int64_t{references} * kWidth, 2)),
+      square_a(queries), square_b(references), distance(queries * k);
+  Buffer<double> best(queries * k);
+  Buffer<int32_t> row(queries * k), index(queries * k);
+  say("nearest",
+      cuda::nearest(nullptr,
+                    {a, b, queries, references, kWidth, k, 1, 0, 0, false, square_a, square_b, best, row, distance, index}),
+      {{"queries", queries}, {"references", references}, {"width", kWidth}, {"neighbours", k}});
+}
+
 }  // namespace
 
 bool run_cost_cases() {
   for (const auto& run : {embedding_forward_case, norm_cases, elementwise_cases, activation_cases, attention_cases, xent_case,
-                          bias_case, embedding_backward_case, optimizer_cases, decode_case, sample_case})
+                          bias_case, embedding_backward_case, optimizer_cases, decode_case, sample_case, nearest_case})
     run();
   return !testing::UnitTest::GetInstance()->Failed();
 }

@@ -40,17 +40,18 @@ Neighbours by_reference(const Search& s) {
 }
 
 // By the launcher, some rows of a and of b at a time.
-Neighbours by_kernel(const Search& s, int32_t rows_a, int32_t rows_b) {
+Neighbours by_kernel(const Search& s, int32_t rows_a, int32_t rows_b, int32_t strands = 1) {
+  const int64_t lists = int64_t{strands} * std::min(rows_a, s.n) * s.k;
   Buffer<float> a(s.a), b(s.b), square_a(s.n), square_b(s.m), distance(int64_t{s.n} * s.k);
-  Buffer<double> best(int64_t{s.n} * s.k);
-  Buffer<int32_t> index(int64_t{s.n} * s.k);
+  Buffer<double> best(lists);
+  Buffer<int32_t> row(lists), index(int64_t{s.n} * s.k);
   for (int32_t i = 0; i < s.n; i += rows_a) {
-    const int64_t row = int64_t{i} * s.d, entry = int64_t{i} * s.k;
+    const int64_t entry = int64_t{i} * s.k;
     int32_t j = 0;
     do {
       const int32_t n = std::min(rows_a, s.n - i), m = std::min(rows_b, s.m - j);
-      must(cuda::nearest(nullptr, {a + row, b + int64_t{j} * s.d, n, m, s.d, s.k, i, j, s.exclude_self, square_a + i, square_b + j,
-                                   best + entry, distance + entry, index + entry}));
+      must(cuda::nearest(nullptr, {a + int64_t{i} * s.d, b + int64_t{j} * s.d, n, m, s.d, s.k, strands, i, j, s.exclude_self,
+                                   square_a + i, square_b + j, best, row, distance + entry, index + entry}));
       j += m;
     } while (j < s.m);
   }
@@ -68,8 +69,12 @@ void expect_same(const Neighbours& got, const Neighbours& want, const char* what
 }
 
 void check_search(const Search& s) {
-  SCOPED_TRACE(std::to_string(s.n) + " among " + std::to_string(s.m) + ", d " + std::to_string(s.d) + ", k " + std::to_string(s.k));
-  expect_same(by_kernel(s, s.n, std::max(s.m, 1)), by_reference(s), "at once");
+  const auto word = [](int32_t x) { return std::to_string(x); };
+  SCOPED_TRACE(word(s.n) + " among " + word(s.m) + ", d " + word(s.d) + ", k " + word(s.k));
+  const Neighbours want = by_reference(s);
+  expect_same(by_kernel(s, s.n, s.m), want, "at once");
+  const int32_t strands = cuda::nearest_strands(s.n, s.m);
+  if (strands > 1) expect_same(by_kernel(s, s.n, s.m, strands), want, "in strands");
 }
 
 enum class Kind { kSmooth, kBinary, kFar };
@@ -88,7 +93,7 @@ Search search(Kind kind, int32_t n, int32_t m, int32_t d, int32_t k) {
 }
 
 TEST(GpuNearest, sizes_around_the_edges_of_a_tile_match_the_reference) {
-  if (kSmallOnly) return check_search(search(Kind::kBinary, 9, 150, 20, 3));
+  if (kSmallOnly) return check_search(search(Kind::kBinary, 9, 150, 36, 3));
   for (const Kind kind : {Kind::kSmooth, Kind::kBinary, Kind::kFar})
     for (const int32_t d : {4, 12, 16, 20, 32, 36, 100}) check_search(search(kind, 9, 70, d, 5));
   for (const int32_t n : {1, 7, 8, 9, 31, 32, 33}) check_search(search(Kind::kBinary, n, 40, 8, 3));
@@ -97,11 +102,12 @@ TEST(GpuNearest, sizes_around_the_edges_of_a_tile_match_the_reference) {
 
 TEST(GpuNearest, lists_of_every_length_match_the_reference) {
   if (kSmallOnly) return check_search(search(Kind::kBinary, 1, 40, 4, 34));
-  for (const Kind kind : {Kind::kSmooth, Kind::kBinary})
-    for (const int32_t k : {1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 34, 64, 65, 66, 140, 141, 200}) check_search(search(kind, 2, 140, 8, k));
+  for (const int32_t k : {1, 2, 3, 4, 5, 6, 7, 8, 31, 32, 33, 34, 64, 65, 66, 140, 141, 200})
+    for (const Kind kind : {Kind::kSmooth, Kind::kBinary}) check_search(search(kind, 2, 140, 8, k));
 }
 
-// Every row comes nearer than all before it, so that each enters at the front and shifts the whole list; then the other way round.
+// Every row comes nearer than all before it, so that each enters at the front and shifts the whole list; then the other way
+// round.
 TEST(GpuNearest, rows_in_descending_and_ascending_order_match_the_reference) {
   for (const bool descending : {true, false})
     for (const int32_t k : {1, 40, 70}) {
@@ -132,9 +138,25 @@ TEST(GpuNearest, numbers_that_products_in_float_say_nothing_of_match_the_referen
     s.b[62 * 8] = -3e38f;
     check_search(s);
   }
-  Search copy{std::vector<float>(4, 1e-30f), std::vector<float>(4 * 20, 1.5e-30f), 1, 21, 4, 1};
-  copy.b.insert(copy.b.end(), 4, 1e-30f);  // its product is 0, its distance too
-  check_search(copy);
+}
+
+// A copy behind rows that are almost one, where squares lose bits below 2^-126, vanish, or overflow when two are added.
+TEST(GpuNearest, a_copy_among_numbers_at_either_end_of_float_is_the_nearest) {
+  for (const float size : {1.2e-22f, 1e-30f, 6.55e18f}) {
+    SCOPED_TRACE(size);
+    Search s{std::vector<float>(4, size), std::vector<float>(4 * 40, 0.99f * size), 1, 41, 4, 1};
+    s.b.insert(s.b.end(), 4, size);
+    check_search(s);
+    EXPECT_EQ(by_kernel(s, 1, s.m).index[0], 40);
+  }
+}
+
+// In double 2^60 + 100 is 2^60, and 700 + 2^60 is more.
+TEST(GpuNearest, the_order_of_the_sums_of_a_distance_is_the_reference_s) {
+  Search s{std::vector<float>(8, 0), std::vector<float>(16, 10), 1, 2, 8, 2};
+  s.b[7] = s.b[8] = 0x1p30f;
+  check_search(s);
+  EXPECT_EQ(by_kernel(s, 1, 2).index, (std::vector<int32_t>{1, 0}));
 }
 
 TEST(GpuNearest, the_largest_width_matches_the_reference) {
@@ -149,19 +171,34 @@ TEST(GpuNearest, a_row_is_not_its_own_neighbour_unless_a_copy_is) {
   s.exclude_self = true;
   const Neighbours want = by_reference(s);
   for (const int32_t rows_a : {40, 17})
-    for (const int32_t rows_b : {40, 9}) expect_same(by_kernel(s, rows_a, rows_b), want, "without itself");
+    for (const int32_t rows_b : {40, 9}) expect_same(by_kernel(s, rows_a, rows_b, 2), want, "without itself");
   EXPECT_EQ(want.distance[2 * 10], 0);
 }
 
-TEST(GpuNearest, chunks_leave_no_trace) {
-  const Search s = search(Kind::kBinary, 37, kSmallOnly ? 70 : 261, 20, 34);
+TEST(GpuNearest, chunks_and_strands_leave_no_trace) {
+  const Search s = search(Kind::kBinary, kSmallOnly ? 9 : 37, 261, 20, 34);
   const Neighbours want = by_reference(s);
-  for (const int32_t rows_a : {37, 32, 5})
-    for (const int32_t rows_b : {1000, 128, 100, 33}) expect_same(by_kernel(s, rows_a, rows_b), want, "in chunks");
+  for (const int32_t rows_a : {37, 5})
+    for (const int32_t rows_b : {261, 100})
+      for (const int32_t strands : {1, 2, 16})
+        if (!kSmallOnly || strands == 2) expect_same(by_kernel(s, rows_a, rows_b, strands), want, "in chunks");
+}
+
+TEST(GpuNearest, strands_are_dealt_out_where_rows_are_few) {
+  EXPECT_EQ(cuda::nearest_strands(0, 0), 1);
+  EXPECT_EQ(cuda::nearest_strands(1, 0), 1);
+  EXPECT_EQ(cuda::nearest_strands(1, 129), 2);
+  EXPECT_EQ(cuda::nearest_strands(1, 1 << 20), 16);
+  EXPECT_EQ(cuda::nearest_strands(1024, 5000), 4);
+  EXPECT_EQ(cuda::nearest_strands(4097, 5000), 1);
+  EXPECT_EQ(cuda::nearest_strands(INT32_MAX, INT32_MAX), 1);
 }
 
 TEST(GpuNearest, refuses_sizes_that_the_kernels_do_not_take) {
-  const cuda::Nearest none = {nullptr, nullptr, 0, 5, 8, 1, 0, 0, false, nullptr, nullptr, nullptr, nullptr, nullptr};
+  cuda::Nearest none = {};
+  none.m = 5;
+  none.d = 8;
+  none.k = none.strands = 1;
   EXPECT_EQ(cuda::nearest(nullptr, none), 0);
   const auto refused = [&](auto change) {
     cuda::Nearest a = none;
@@ -175,6 +212,8 @@ TEST(GpuNearest, refuses_sizes_that_the_kernels_do_not_take) {
   refused([](auto& a) { a.d = (1 << 20) + 4; });
   refused([](auto& a) { a.k = 0; });
   refused([](auto& a) { a.k = (1 << 16) + 1; });
+  refused([](auto& a) { a.strands = 0; });
+  refused([](auto& a) { a.strands = 17; });
   refused([](auto& a) { a.first_a = -1; });
   refused([](auto& a) { a.m = cuda::kNearestRows + 1; });
   refused([](auto& a) { a.m = 2, a.first_b = INT32_MAX - 1; });
@@ -182,10 +221,14 @@ TEST(GpuNearest, refuses_sizes_that_the_kernels_do_not_take) {
 
 // ---- through the session, rows of any width
 
+syn_status ask(syn_device* device, const Search& s, Neighbours& to, syn_error& e) {
+  return syn_nearest(device, s.a.data(), s.n, s.b.data(), s.m, s.d, s.k, s.exclude_self, to.distance.data(), to.index.data(), &e);
+}
+
 Neighbours by_device(syn_device* device, const Search& s) {
   Neighbours out = s.blank();
   syn_error e = fresh_error();
-  must(syn_nearest(device, s.a.data(), s.n, s.b.data(), s.m, s.d, s.k, s.exclude_self, out.distance.data(), out.index.data(), &e), e);
+  must(ask(device, s, out, e), e);
   return out;
 }
 
@@ -206,10 +249,10 @@ TEST(GpuNearest, a_device_answers_as_the_reference_does) {
 
 TEST(GpuNearest, a_device_with_little_memory_answers_the_same) {
   const auto device = host_gpu();
-  Search s = search(Kind::kBinary, 23, 45, 5, 4);
+  Search s = search(Kind::kBinary, 9, 20, 5, 4);
   s.exclude_self = true;
   const Neighbours want = by_reference(s);
-  for (const int64_t chunk : {int64_t{1}, int64_t{400}, int64_t{1000}, gpu::kNearestBytes}) {
+  for (const int64_t chunk : {int64_t{1}, int64_t{200}, int64_t{300}, gpu::kNearestBytes}) {
     Neighbours got = s.blank();
     gpu::nearest(device->gpu, s.args(got), chunk);
     expect_same(got, want, "in chunks");
@@ -221,7 +264,7 @@ TEST(GpuNearest, what_cannot_be_searched_is_a_sentence) {
   const auto said = [&](const Search& s, syn_status status) {
     Neighbours out = s.blank();
     syn_error e = fresh_error();
-    EXPECT_EQ(syn_nearest(device.get(), s.a.data(), s.n, s.b.data(), s.m, s.d, s.k, 0, out.distance.data(), out.index.data(), &e), status);
+    EXPECT_EQ(ask(device.get(), s, out, e), status);
     return std::string(e.message);
   };
   EXPECT_EQ(said({{1, 2, NAN, 4}, {1, 2}, 2, 1, 2, 1}, SYN_NUMERIC), "row 1, column 0 of a is not a finite number");
