@@ -111,6 +111,7 @@ TEST(GpuNearest, lists_of_every_length_match_the_reference) {
 TEST(GpuNearest, rows_in_descending_and_ascending_order_match_the_reference) {
   for (const bool descending : {true, false})
     for (const int32_t k : {1, 40, 70}) {
+      if (kSmallOnly && !(descending && k == 40)) continue;
       Search s{std::vector<float>(8, 0), {}, 2, kSmallOnly ? 72 : 200, 4, k};
       for (int32_t j = 0; j < s.m; ++j) s.b.insert(s.b.end(), 4, static_cast<float>(descending ? s.m - j : j + 1));
       check_search(s);
@@ -128,6 +129,7 @@ TEST(GpuNearest, copies_are_at_exactly_0_and_the_lowest_index_wins) {
 
 // Products in float overflow, vanish, or are infinite on one side alone; two rows near each other among rows far away.
 TEST(GpuNearest, numbers_that_products_in_float_say_nothing_of_match_the_reference) {
+  if (kSmallOnly) return;
   for (const float size : {1e-38f, 1e-30f, 1e-22f, 3e18f, 1e25f, 3e38f}) {
     SCOPED_TRACE(size);
     Search s = search(Kind::kSmooth, 6, 70, 8, 3);
@@ -171,7 +173,8 @@ TEST(GpuNearest, a_row_is_not_its_own_neighbour_unless_a_copy_is) {
   s.exclude_self = true;
   const Neighbours want = by_reference(s);
   for (const int32_t rows_a : {40, 17})
-    for (const int32_t rows_b : {40, 9}) expect_same(by_kernel(s, rows_a, rows_b, 2), want, "without itself");
+    for (const int32_t rows_b : {40, 9})
+      if (!kSmallOnly || rows_a + rows_b == 57) expect_same(by_kernel(s, rows_a, rows_b, 2), want, "without itself");
   EXPECT_EQ(want.distance[2 * 10], 0);
 }
 
@@ -179,9 +182,10 @@ TEST(GpuNearest, chunks_and_strands_leave_no_trace) {
   const Search s = search(Kind::kBinary, kSmallOnly ? 9 : 37, 261, 20, 34);
   const Neighbours want = by_reference(s);
   for (const int32_t rows_a : {37, 5})
-    for (const int32_t rows_b : {261, 100})
+    for (const int32_t rows_b : {261, 150, 100})
       for (const int32_t strands : {1, 2, 16})
-        if (!kSmallOnly || strands == 2) expect_same(by_kernel(s, rows_a, rows_b, strands), want, "in chunks");
+        if (!kSmallOnly || (rows_a == 37 && rows_b == 150 && strands == 2))
+          expect_same(by_kernel(s, rows_a, rows_b, strands), want, "in chunks");
 }
 
 TEST(GpuNearest, strands_are_dealt_out_where_rows_are_few) {
@@ -249,7 +253,7 @@ TEST(GpuNearest, a_device_answers_as_the_reference_does) {
 
 TEST(GpuNearest, a_device_with_little_memory_answers_the_same) {
   const auto device = host_gpu();
-  Search s = search(Kind::kBinary, 9, 20, 5, 4);
+  Search s = search(Kind::kBinary, kSmallOnly ? 2 : 9, kSmallOnly ? 3 : 20, 5, 4);
   s.exclude_self = true;
   const Neighbours want = by_reference(s);
   for (const int64_t chunk : {int64_t{1}, int64_t{200}, int64_t{300}, gpu::kNearestBytes}) {
