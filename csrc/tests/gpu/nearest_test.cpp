@@ -151,6 +151,10 @@ TEST(GpuNearest, a_copy_among_numbers_at_either_end_of_float_is_the_nearest) {
     check_search(s);
     EXPECT_EQ(by_kernel(s, 1, s.m).index[0], 40);
   }
+  // Two squares overflow when they are added, twice the product does not.
+  Search s{{1.3e19f, 0, 0, 0}, {}, 1, 41, 4, 1};
+  for (int32_t j = 0; j < s.m; ++j) s.b.insert(s.b.end(), {1.3e19f, j < 40 ? 4e18f : 3e18f, 0, 0});
+  check_search(s);
 }
 
 // In double 2^60 + 100 is 2^60, and 700 + 2^60 is more.
