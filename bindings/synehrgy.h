@@ -80,7 +80,7 @@ SYN_API void syn_philox(const uint32_t counter[4], const uint32_t key[2], uint32
 typedef struct syn_device syn_device;
 
 /* CUDA: the first NVIDIA device, by the plugin libsynehrgy_cuda.so. HOSTGPU: the same kernels by libsynehrgy_hostgpu.so, an
- * emulation on the host, for tests. On both everything is computed in bf16; SYN_NO_DEVICE comes with the reason. */
+ * emulation on the host, for tests. On both networks are computed in bf16; SYN_NO_DEVICE comes with the reason. */
 enum { SYN_BACKEND_CPU = 0, SYN_BACKEND_REF = 1, SYN_BACKEND_CUDA = 2, SYN_BACKEND_HOSTGPU = 3 };
 enum { SYN_F32 = 0, SYN_F64 = 1 };
 
@@ -316,7 +316,8 @@ SYN_API syn_status syn_generator_take(syn_generator*, int32_t* tokens, int64_t* 
 /* ---- evaluation --------------------------------------------------------------------------------------------------- */
 
 /* For each row of a [n,d] its k nearest rows of b [m,d] by squared Euclidean distance, ties to the lower index. exclude_self:
- * row i of a is row i of b and does not count. Where b has fewer, distance is +inf and index -1. */
+ * row i of a is row i of b and does not count. Where b has fewer, distance is +inf and index -1. Found on the device, with the
+ * same bits on every backend. */
 SYN_API syn_status syn_nearest(syn_device*, const float* a, int64_t n, const float* b, int64_t m, int32_t d, int32_t k, int32_t exclude_self,
                                float* distance /*[n,k]*/, int32_t* index /*[n,k]*/, syn_error*) SYN_NOEXCEPT;
 

@@ -3,6 +3,7 @@
 
 #include "abi/handles.h"
 #include "core/pages.h"
+#include "gpu/nearest.h"
 #include "ops/decode_table.h"
 
 namespace {
@@ -18,13 +19,24 @@ void check_matrix(const char* name, const float* x, int64_t rows, int64_t column
 }
 
 template <class Real>
-void run(syn::Device& device, syn::NearestArgs& args) {
+void run_on_host(syn::Device& device, syn::NearestArgs& args) {
   const syn::DecodeOps<Real>& ops = syn::decode_ops<Real>(device);
   std::lock_guard<std::mutex> lock(device.busy);
   const syn::Pages workspace("workspace of the nearest neighbours", ops.nearest_workspace(args, device.pool.threads()));
   args.workspace = workspace.at<void>(0);
   syn::Exec exec{device.pool, nullptr};
   ops.nearest(exec, args);
+}
+
+void run(syn::Device& device, syn::NearestArgs& args) {
+  if (device.gpu) {
+    std::lock_guard<std::mutex> lock(device.busy);
+    syn::gpu::nearest(device.gpu, args);
+  } else if (device.backend == SYN_BACKEND_REF) {
+    run_on_host<double>(device, args);
+  } else {
+    run_on_host<float>(device, args);
+  }
 }
 
 }  // namespace
@@ -42,6 +54,6 @@ syn_status syn_nearest(syn_device* device, const float* a, int64_t n, const floa
     check_matrix("a", a, n, d);
     check_matrix("b", b, m, d);
     syn::NearestArgs args{a, n, b, m, d, k, exclude_self != 0, distance, index, nullptr};
-    on->host_backend() == SYN_BACKEND_REF ? run<double>(*on, args) : run<float>(*on, args);
+    run(*on, args);
   });
 }

@@ -46,11 +46,6 @@ Device::Device(std::shared_ptr<gpu::Session> session)
       pool(1),
       gpu(std::move(session)) {}
 
-int32_t Device::host_backend() const {
-  if (!gpu) return backend;
-  return isa == Isa::kNone ? SYN_BACKEND_REF : SYN_BACKEND_CPU;
-}
-
 template <>
 const Ops<double>& Device::ops<double>() const {
   if (backend != SYN_BACKEND_REF) fail(SYN_INTERNAL, "double precision ops exist on the reference backend only");

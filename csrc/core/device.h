@@ -34,10 +34,6 @@ struct Device {
   // The op table: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type.
   template <class Real>
   const Ops<Real>& ops() const;
-
-  // The backend of what the host works out itself: the device's own on ref and cpu; beside a GPU cpu, or ref where the CPU has no
-  // kernels for cpu.
-  int32_t host_backend() const;
 };
 
 }  // namespace syn

@@ -2,7 +2,8 @@
 // distance computed as the contract defines it.
 //
 //   bound   |x|^2 + |y|^2 - 2 x.y - slack <= D(x, y), with x.y from the matrix product and slack = 2 g |x| |y| (g = 1.01 d 2^-24,
-//           the worst rounding error of a product of d terms in any order) and a crumb for the norms
+//           the worst rounding error of a product of d terms in any order) and a crumb for the norms; d 2^-149 is what products
+//           below 2^-126 may lose besides
 //   keep    a pair whose bound is not above the row's k-th best distance so far; a bound that is not a number keeps the pair
 //
 // Determinism: the bound never drops a pair that belongs to the result, and what is kept is exact, so blocks, threads and the
@@ -71,10 +72,10 @@ void consider(const NearestArgs& a, const Work& w, const Row& row, int64_t j) {
 }
 
 void scan(const NearestArgs& a, const Work& w, const Row& row) {
-  const double x = w.norm_a[row.i], slack = 2 * 1.01 * 0x1p-24 * a.d, crumb = 1 - 1e-12;
+  const double x = w.norm_a[row.i], slack = 2 * 1.01 * 0x1p-24 * a.d, crumb = 1 - 1e-12, vanished = a.d * 0x1p-149;
   for (int64_t from = 0; from < row.count; from += kGlance) {
     const Neighbour* const last = w.best + row.i * a.k + a.k - 1;
-    const double limit = w.found[row.i] == a.k ? last->distance : __builtin_huge_val();
+    const double limit = w.found[row.i] == a.k ? last->distance + vanished : __builtin_huge_val();
     const double* const y = w.norm_b + row.first + from;
     const float* const p = row.product + from;
     uint8_t keep[kGlance];

@@ -229,6 +229,36 @@ inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_
 }
 inline int64_t decode_counters(int64_t rows, int64_t heads) { return rows * heads; }
 
+// Nearest neighbours (ops/nearest.h) of n rows among m, which are rows first_a .. and first_b .. of larger matrices that
+// exclude_self and the indices mean. Rows first_b .. continue what rows 0 .. first_b - 1 left in the lists; first_b = 0 begins.
+// Tiles of b are dealt out to strands with lists of their own, which are merged at the end: more blocks where n is small.
+struct Nearest {
+  const float* a;   // [n, d] finite
+  const float* b;   // [m, d] finite
+  int32_t n, m;     // at most kNearestRows
+  int32_t d;        // a multiple of 4, at most 2^20: columns of zeros do not change a distance
+  int32_t k;        // at most 65536
+  int32_t strands;  // 1 to kNearestStrands; it changes no bit
+  int32_t first_a, first_b;
+  bool exclude_self;
+  float* square_a;  // [n] workspace
+  float* square_b;  // [m] workspace
+  double* best;     // [strands, n, k] distances of the lists; those of the first strand are continued
+  int32_t* row;     // [strands, n, k] indices of the lists
+  float* distance;  // [n, k]
+  int32_t* index;   // [n, k]
+};
+constexpr int32_t kNearestRows = 1 << 30, kNearestStrands = 16;
+constexpr int32_t kNearestRowsA = 32, kNearestRowsB = 128;  // of a tile
+// As many strands as make 128 blocks, about what keeps a large GPU busy.
+inline int32_t nearest_strands(int64_t n, int64_t m) {
+  const int64_t blocks = (n + kNearestRowsA - 1) / kNearestRowsA, tiles = (m + kNearestRowsB - 1) / kNearestRowsB;
+  int64_t strands = blocks > 0 ? 128 / blocks : 1;
+  if (strands > tiles) strands = tiles;
+  if (strands > kNearestStrands) strands = kNearestStrands;
+  return strands > 1 ? static_cast<int32_t>(strands) : 1;
+}
+
 int norm_forward(Stream, const NormForward&);
 int norm_backward(Stream, const NormBackward&);
 int embedding_backward(Stream, const EmbeddingBackward&);
@@ -247,6 +277,7 @@ int grad_norm(Stream, const GradNormArgs<float>&);
 int adamw(Stream, const Adamw&);
 int sample(Stream, const Sample&);
 int attention_decode(Stream, const AttentionDecode&);
+int nearest(Stream, const Nearest&);
 
 }  // namespace syn::cuda
 

@@ -359,6 +359,7 @@ const Backend table = {
     On<cuda::sample>::launch,
     On<cuda::attention_decode>::launch,
     On<cuda::round>::launch,
+    On<cuda::nearest>::launch,
 };
 
 }  // namespace

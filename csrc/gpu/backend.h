@@ -13,7 +13,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 3;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 4;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
@@ -92,6 +92,7 @@ struct Backend {
   int (*sample)(cuda::Stream, const cuda::Sample&);
   int (*attention_decode)(cuda::Stream, const cuda::AttentionDecode&);
   int (*round)(cuda::Stream, const cuda::Round&);
+  int (*nearest)(cuda::Stream, const cuda::Nearest&);
 };
 
 // The plugin's one exported symbol; null for an abi that it does not have.

@@ -57,6 +57,7 @@ class Queue {
   void grad_norm(const GradNormArgs<float>& a) const { done(table_.grad_norm(stream_, a), "grad_norm"); }
   void adamw(const cuda::Adamw& a) const { done(table_.adamw(stream_, a), "adamw"); }
   void round(const cuda::Round& a) const { done(table_.round(stream_, a), "round"); }
+  void nearest(const cuda::Nearest& a) const { done(table_.nearest(stream_, a), "nearest"); }
 
  private:
   Context* context() const { return session_.context(); }

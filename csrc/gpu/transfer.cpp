@@ -27,9 +27,9 @@ Transfer::Transfer(std::shared_ptr<const Session> session) : session_(std::move(
   piece_ = pinned_.take<float>(kPiece);
 }
 
-void Transfer::fetch(const float* from, int64_t count) const {
+void Transfer::fetch(const void* from, int64_t bytes) const {
   const Queue queue(*session_);
-  queue.download(piece_, from, count * kFloat);
+  queue.download(piece_, from, bytes);
   queue.wait();
 }
 
@@ -42,7 +42,7 @@ void Transfer::send(void* to, int64_t bytes) const {
 void Transfer::read(const float* from, int32_t dtype, void* to, int64_t count, double divisor) const {
   for (int64_t i = 0; i < count; i += kPiece) {
     const int64_t n = std::min(kPiece, count - i);
-    fetch(from + i, n);
+    fetch(from + i, n * kFloat);
     copy_out(piece_, dtype, at(to, dtype, i), n, divisor);
   }
 }
@@ -59,8 +59,20 @@ void Transfer::read_rows(const float* from, int64_t stride, int64_t width, int64
   const int64_t most = kPiece / stride;
   for (int64_t first = 0; first < rows; first += most) {
     const int64_t n = std::min(most, rows - first);
-    fetch(from + first * stride, (n - 1) * stride + width);
+    fetch(from + first * stride, ((n - 1) * stride + width) * kFloat);
     for (int64_t r = 0; r < n; ++r) copy_out(piece_ + r * stride, dtype, at(to, dtype, (first + r) * width), width);
+  }
+}
+
+void Transfer::write_rows(float* to, int64_t stride, const float* from, int64_t width, int64_t rows) const {
+  const int64_t most = kPiece / stride;
+  for (int64_t first = 0; first < rows; first += most) {
+    const int64_t n = std::min(most, rows - first);
+    for (int64_t r = 0; r < n; ++r) {
+      std::copy_n(from + (first + r) * width, width, piece_ + r * stride);
+      std::fill_n(piece_ + r * stride + width, stride - width, 0.0f);
+    }
+    send(to + first * stride, n * stride * kFloat);
   }
 }
 
@@ -69,6 +81,14 @@ void Transfer::upload(void* to, const void* from, int64_t bytes) const {
     const int64_t n = std::min(kPiece * kFloat, bytes - i);
     std::memcpy(piece_, static_cast<const char*>(from) + i, static_cast<size_t>(n));
     send(static_cast<char*>(to) + i, n);
+  }
+}
+
+void Transfer::download(void* to, const void* from, int64_t bytes) const {
+  for (int64_t i = 0; i < bytes; i += kPiece * kFloat) {
+    const int64_t n = std::min(kPiece * kFloat, bytes - i);
+    fetch(static_cast<const char*>(from) + i, n);
+    std::memcpy(static_cast<char*>(to) + i, piece_, static_cast<size_t>(n));
   }
 }
 

@@ -20,13 +20,17 @@ class Transfer {
   // The first width of each of rows rows, stride apart there and end to end here; stride at most kPiece.
   void read_rows(const float* from, int64_t stride, int64_t width, int64_t rows, int32_t dtype, void* to) const;
 
+  // Rows of width floats, end to end here, stride apart there with zeros between; stride at most kPiece.
+  void write_rows(float* to, int64_t stride, const float* from, int64_t width, int64_t rows) const;
+
   // Bytes as they are.
   void upload(void* to, const void* from, int64_t bytes) const;
+  void download(void* to, const void* from, int64_t bytes) const;
 
   void release() { pinned_.release(); }
 
  private:
-  void fetch(const float* from, int64_t count) const;
+  void fetch(const void* from, int64_t bytes) const;
   void send(void* to, int64_t bytes) const;
 
   std::shared_ptr<const Session> session_;

@@ -9,6 +9,16 @@
 
 namespace syn {
 
+// One of the eight sums, j = 0 .. 7: the distance is sum 0, plus sum 1, plus sum 2, ...
+SYN_HD double distance_lane(const float* x, const float* y, int64_t d, int64_t j) {
+  double sum = 0;
+  for (int64_t c = j; c < d; c += 8) {
+    const double e = static_cast<double>(x[c]) - static_cast<double>(y[c]);
+    sum = fused(e, e, sum);
+  }
+  return sum;
+}
+
 SYN_HD double squared_distance(const float* x, const float* y, int64_t d) {
   double lane[8] = {};
   int64_t c = 0;

@@ -23,8 +23,7 @@ struct DecodeOps {
   void (*attention_decode_half)(Exec&, const AttentionDecode<Real, half>&);
 };
 
-// The table of a device's host backend (core/device.h): double on the reference backend, float on the CPU; SYN_INTERNAL for the
-// other type.
+// The table of a device: double on the reference backend, float on the CPU; SYN_INTERNAL for the other type and on a GPU.
 template <class Real>
 const DecodeOps<Real>& decode_ops(const Device&);
 

@@ -120,7 +120,7 @@ TEST(GpuOpen, the_emulation_says_what_it_is) {
   EXPECT_EQ(syn_device_threads(device.get()), 2);
 }
 
-TEST(GpuOpen, neighbours_beside_a_gpu_are_found_on_the_host) {
+TEST(GpuOpen, neighbours_are_found_on_the_device) {
   const PluginsIn folder(SYN_PLUGIN_FOLDER);
   const DeviceHandle device = make_device(SYN_BACKEND_HOSTGPU);
   const float a[] = {0, 3}, b[] = {1, 5, 2};

@@ -104,6 +104,16 @@ TEST(Nearest, numbers_too_large_for_a_float_product_still_come_out_right) {
   EXPECT_EQ(want.distance, got.distance);
 }
 
+TEST(Nearest, numbers_whose_products_vanish_in_float_still_come_out_right) {
+  std::vector<float> b(40, 1.5e-30f);
+  b.push_back(1e-30f);
+  const Neighbours want = nearest(SYN_BACKEND_REF, 1, {1e-30f}, b, 1, 2, false);
+  const Neighbours got = nearest(SYN_BACKEND_CPU, 1, {1e-30f}, b, 1, 2, false);
+  EXPECT_EQ(want.index, (std::vector<int32_t>{40, 0}));
+  EXPECT_EQ(want.index, got.index);
+  EXPECT_EQ(want.distance, got.distance);
+}
+
 TEST(Nearest, nonsense_is_a_sentence) {
   syn_device_params p;
   syn_device_params_init(&p);

@@ -293,6 +293,21 @@ void sample_case(const Sizes& s, const Run& run) {
       [&] { return cudaMemcpyAsync(draws, fresh, draws.bytes(), cudaMemcpyDeviceToDevice, nullptr); });
 }
 
+// In one strand, as many queries have.
+void nearest_case(const Sizes& s, const Run& run) {
+  const int32_t queries = s["queries"], references = s["references"], width = s["width"], k = s["neighbours"];
+  Buffer<float> a(numbers<float>(int64_t{queries} * width, 1)), b(numbers<float>(int64_t{references} * width, 2)),
+      square_a(queries), square_b(references), distance(int64_t{queries} * k);
+  Buffer<double> best(int64_t{queries} * k);
+  Buffer<int32_t> row(int64_t{queries} * k), index(int64_t{queries} * k);
+  run(
+      [&] {
+        return cuda::nearest(nullptr, {a, b, queries, references, width, k, 1, 0, 0, false, square_a, square_b, best, row,
+                                       distance, index});
+      },
+      {});
+}
+
 struct Case {
   const char* op;
   const char* sizes;  // of the small call
@@ -318,6 +333,7 @@ const Case kCases[] = {
     {"adamw", "count=131072", adamw_case},
     {"attention_decode", "rows=2 heads=4 kv_heads=4 head_dim=96 position=512 keys=513", attention_decode_case},
     {"sample", "rows=8 vocab=5115 legal=40920 draw=80", sample_case},
+    {"nearest", "queries=32 references=512 width=384 neighbours=10", nearest_case},
 };
 
 }  // namespace

@@ -107,7 +107,7 @@ func TestABoundIsOfTheDevice(t *testing.T) {
 
 	for i, call := range Published() {
 		require.Equal(t, published[i].call, call.Text)
-		require.Contains(t, []string{"training", "decoding"}, call.Pass)
+		require.Contains(t, []string{"training", "decoding", "evaluation"}, call.Pass)
 	}
 }
 
@@ -208,6 +208,9 @@ func TestLimits(t *testing.T) {
 	backward := &cases[ownerOf(cases, "attention_backward_")].kernels[0] // operations bound it
 	xent.Sectors, backward.Read = xent.LeastSectors, 2*backward.Read
 	require.NoError(t, withinLimits(cases))
+	tiles := &cases[ownerOf(cases, "nearest_")].kernels[0]
+	tiles.Wavefronts = tiles.LeastWavefronts + 1
+	require.NoError(t, withinLimits(cases), "its copies have some, and it is not attention")
 	backward.Wavefronts++
 	require.ErrorContains(t, withinLimits(cases), "attention_backward needs")
 }

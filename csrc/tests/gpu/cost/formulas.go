@@ -22,6 +22,7 @@ type formula struct {
 //	heads, kv_heads, head_dim; segments; pairs        of attention; pairs of a query and a key that it sees, over all segments
 //	position, keys                                    of decoding: of the new token; position + 1
 //	legal, draw                                       tokens that the grammar allows, over all rows; bytes of a SampleDraw
+//	queries, references, neighbours                   rows, rows that they look among, and how many of those each finds
 var formulas = []formula{
 	{op: "embedding_backward", read: "4 rows width + 4 rows + 4 ids + 4 tokens width", written: "4 tokens width", single: "rows width"},
 	{op: "norm_forward", read: "4 rows width + 4 rows width branch + 8 width",
@@ -59,6 +60,9 @@ var formulas = []formula{
 	{op: "grad_norm", read: "4 count", written: "8", double: "2 count"},
 	{op: "adamw", read: "16 count + 8", written: "16 count", single: "13 count"},
 	{op: "sample", read: "4 legal + 2 vocab + draw rows", written: "draw rows", single: "legal"},
+	{op: "nearest", read: "4 queries width + 4 references width", written: "8 queries neighbours",
+		// a product for each pair, the distance itself for each neighbour
+		single: "2 queries references width", double: "3 queries neighbours width"},
 }
 
 func formulaOf(op string) (formula, error) {

@@ -89,10 +89,11 @@ func check(kernels []kernel, architectures []string) error {
 var wanted = map[string][]string{
 	"attention_forward":  {"HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"},
 	"attention_backward": {"HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDSM.16.MT88.4", "LDGSTS.E.BYPASS.128", "MUFU.EX2"},
+	"nearest":            {"LDS.128", "LDGSTS.E.BYPASS.128", "DFMA"},
 }
 
 // Sources that are meant to compute in double precision.
-var doubles = map[string]bool{"grad_norm": true, "adamw": true, "sample": true}
+var doubles = map[string]bool{"grad_norm": true, "adamw": true, "sample": true, "nearest": true}
 
 var (
 	instruction  = regexp.MustCompile(`(?m)^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)`)
