@@ -30,6 +30,8 @@ var flagKeys = map[string]string{
 	"precision":        "train.precision",
 	"recompute":        "train.recompute",
 	"report-mask-mass": "generate.report_mask_mass",
+	"metrics-addr":     "monitor.metrics_addr",
+	"metrics-public":   "monitor.metrics_public",
 }
 
 // load puts the configuration of a command together.
