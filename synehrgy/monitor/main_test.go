@@ -3,19 +3,19 @@ package monitor
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor/nvmltest"
 )
 
-// fake is the management library of testdata/nvml.c, compiled once a test binary: calls that were bound to one library stay
-// with it until the process ends.
+// fake is the scripted management library, compiled once a test binary: calls that were bound to one library stay with it until
+// the process ends.
 var fake struct{ folder, path string }
 
 // oldDriver names, in a process of TestAnOldDriver, the library that lacks functions.
@@ -24,7 +24,8 @@ const oldDriver = "SYNEHRGY_TEST_OLD_DRIVER"
 func TestMain(m *testing.M) {
 	var err error
 	if fake.folder, err = os.MkdirTemp("", "nvml-"); err == nil {
-		fake.path, err = compile("libnvidia-ml.so.1")
+		fake.path = filepath.Join(fake.folder, nvmltest.Name)
+		err = nvmltest.Compile(fake.path)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -40,28 +41,6 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
-}
-
-// compile makes the fake library against the header of go-nvml, so that prototypes and structures are those that the real
-// go-nvml calls with.
-func compile(name string, flags ...string) (string, error) {
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/NVIDIA/go-nvml").Output()
-	if err != nil {
-		return "", fmt.Errorf("go-nvml cannot be found: %w", err)
-	}
-	compiler := os.Getenv("CC")
-	if compiler == "" {
-		compiler = "cc"
-	}
-	path := filepath.Join(fake.folder, name)
-	arguments := append([]string{
-		"-shared", "-fPIC", "-O1", "-Wall", "-DNVML_NO_UNVERSIONED_FUNC_DEFS=1",
-		"-I" + filepath.Join(strings.TrimSpace(string(module)), "pkg", "nvml"), "-o", path,
-	}, append(flags, filepath.Join("testdata", "nvml.c"))...)
-	if text, err := exec.Command(compiler, arguments...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("the fake library cannot be compiled: %w\n%s", err, text)
-	}
-	return path, nil
 }
 
 // captured is a sink that keeps what it gets.
@@ -99,7 +78,7 @@ func script(t *testing.T, lines string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(path, []byte(lines), 0o600))
-	t.Setenv("SYNEHRGY_FAKE_NVML", path)
+	t.Setenv(nvmltest.Script, path)
 }
 
 // watched starts a monitor that samples when it is asked alone, on the fake driver, and takes n samples of the devices.

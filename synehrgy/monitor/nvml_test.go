@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor/nvmltest"
 )
 
-// This file has the real go-nvml open the fake driver of testdata/nvml.c, one scenario a test.
+// This file has the real go-nvml open the fake driver of nvmltest, one scenario a test.
 
 const healthy = `
 device 0 GPU-11111111-2222-3333-4444-555555555555 NVIDIA H100 80GB HBM3
@@ -236,8 +238,8 @@ func TestADriverThatIsBusyIsAskedAgain(t *testing.T) {
 func TestAnOldDriver(t *testing.T) {
 	path := os.Getenv(oldDriver)
 	if path == "" {
-		path, err := compile("libnvidia-ml-old.so.1", "-DOLD_DRIVER")
-		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), nvmltest.Name)
+		require.NoError(t, nvmltest.Compile(path, "-DOLD_DRIVER"))
 		child := exec.Command(os.Args[0], "-test.run=^TestAnOldDriver$", "-test.v")
 		child.Env = append(os.Environ(), oldDriver+"="+path)
 		text, err := child.CombinedOutput()
