@@ -29,21 +29,21 @@ func newHostReader(folder string) *hostReader {
 func (h *hostReader) take(at time.Time) Host {
 	v := newValues(hostTable)
 	seconds := at.Sub(h.at).Seconds()
-	rate := func(f HostFigure, last *float64, now float64) {
+	rate := func(f HostFigure, last *float64, now, parts float64) {
 		if grown := now - *last; grown >= 0 && seconds > 0 {
-			v[f] = grown / seconds
+			v[f] = math.Round(grown/seconds*parts) / parts
 		}
 		*last = now
 	}
-	rate(HostCPU, &h.cpu, cpuSeconds())
+	rate(HostCPU, &h.cpu, cpuSeconds(), 1000)
 	busy, ticks := systemTicks()
 	if all := ticks - h.ticks; all > 0 {
-		v[HostSystemCPU] = min(max((busy-h.busy)/all, 0), 1)
+		v[HostSystemCPU] = math.Round(1000*min(max((busy-h.busy)/all, 0), 1)) / 1000
 	}
 	h.busy, h.ticks = busy, ticks
 	read, written := diskBytes()
-	rate(DiskRead, &h.read, read)
-	rate(DiskWritten, &h.written, written)
+	rate(DiskRead, &h.read, read, 1)
+	rate(DiskWritten, &h.written, written, 1)
 	v[HostRSS] = residentBytes()
 	if h.folder != "" {
 		v[DiskFree] = freeBytes(h.folder)
