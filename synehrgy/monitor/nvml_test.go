@@ -233,6 +233,25 @@ func TestADriverThatIsBusyIsAskedAgain(t *testing.T) {
 	require.Equal(t, 600.0, told(t, c.samples[2].Devices[0], Power))
 }
 
+func TestADriverThatHangsHoldsUpNothing(t *testing.T) {
+	m, _ := watched(t, strings.Replace(healthy, "0 power 612000 650000", "0 power 612000 650000 ~3000 600000", 1), nil, 1, 2)
+	before, _ := m.Latest()
+	began := time.Now()
+	s := m.Measure()
+	require.Less(t, time.Since(began), 2900*time.Millisecond)
+	require.Equal(t, before.At, s.At, "the newest sample there is")
+	require.Equal(t, "the driver has not answered for 2s; telemetry waits for it, the run does not", m.Notices()[0].Message)
+	began = time.Now()
+	m.Stage("generate")
+	m.Step(1, 2)
+	require.NotEmpty(t, m.metrics())
+	require.NotEmpty(t, m.Phrase())
+	require.Less(t, time.Since(began), time.Second)
+	s = m.Measure() // it answers again
+	require.Equal(t, 600.0, told(t, s.Devices[0], Power))
+	require.Len(t, m.Notices(), 2, "the silence, and the answer that timed out")
+}
+
 // TestAnOldDriver runs in a process of its own, because a program stays with the functions that it called once. A driver of 2020
 // lacks functions, and a call of one would end the process.
 func TestAnOldDriver(t *testing.T) {

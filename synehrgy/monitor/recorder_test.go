@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +54,31 @@ func TestTheRecorderSaysWhatIsWrong(t *testing.T) {
 	r := NewRecorder(filepath.Join(t.TempDir(), "metrics.jsonl"))
 	require.Error(t, r.Line(func() {}))
 	require.NoError(t, r.Close())
+}
+
+// TestADiskThatTakesNoMoreLeavesNoHalfLine: files of this process may not grow beyond 16 kB for a while, which, like a full disk,
+// takes the beginning of a line.
+func TestADiskThatTakesNoMoreLeavesNoHalfLine(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)) }()
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 16 << 10, Max: limit.Max}))
+	path := filepath.Join(t.TempDir(), "metrics.jsonl")
+	r := NewRecorder(path)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	written := 0
+	var err error
+	for ; err == nil && written < 100; written++ {
+		err = r.Line(strings.Repeat("x", 3000))
+	}
+	require.ErrorIs(t, err, syscall.EFBIG)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Len(t, text, (written-1)*3003)
+	require.True(t, strings.HasSuffix(string(text), "\n"))
+	require.NoError(t, r.Line("short"), "there is room for less")
 }
 
 func readLines(t *testing.T, path string) []map[string]any {

@@ -5,7 +5,8 @@
 //   devices N                 it lists N devices, whatever lines there are of them
 //   device INDEX UUID NAME    a device
 //   INDEX KEY VALUE...        what device INDEX answers about KEY when it is asked for the first time, the second time, and so
-//                             on; the last VALUE stays. !CODE is an answer that fails
+//                             on; the last VALUE stays. !CODE is an answer that fails, ~MS one that times out after so many
+//                             milliseconds
 //   unplug INDEX N            from the Nth time on (0 is the first) every question about the device fails: it is lost
 //   # ...                     nothing
 //
@@ -25,7 +26,7 @@ typedef struct {
   char key[32];
   int count, asked;
   long long value[kValues];
-  int code[kValues];
+  int code[kValues], wait[kValues];  // milliseconds
 } Series;
 
 struct nvmlDevice_st {
@@ -52,8 +53,9 @@ static void take_series(struct nvmlDevice_st* d, const char* key, char** rest) {
     snprintf(s->key, sizeof s->key, "%s", key);
   }
   for (char* word; s && s->count < kValues && (word = strtok_r(NULL, " \n", rest)); s->count++) {
-    s->code[s->count] = word[0] == '!' ? atoi(word + 1) : 0;
-    s->value[s->count] = word[0] == '!' ? 0 : strtoll(word, NULL, 0);
+    s->wait[s->count] = word[0] == '~' ? atoi(word + 1) : 0;
+    s->code[s->count] = word[0] == '!' ? atoi(word + 1) : word[0] == '~' ? NVML_ERROR_TIMEOUT : 0;
+    s->value[s->count] = s->code[s->count] ? 0 : strtoll(word, NULL, 0);
   }
 }
 
@@ -114,6 +116,7 @@ static nvmlReturn_t next(nvmlDevice_t device, const char* key, long long* out) {
   const int turn = s->asked++;
   if (d->unplugged >= 0 && turn >= d->unplugged) return NVML_ERROR_GPU_IS_LOST;
   const int at = turn < s->count ? turn : s->count - 1;
+  if (s->wait[at] > 0) usleep((useconds_t)s->wait[at] * 1000);
   *out = s->value[at];
   return (nvmlReturn_t)s->code[at];
 }
