@@ -61,7 +61,7 @@ func (t *track) accept(at time.Time, r reading) (Device, []trouble) {
 	}
 	copy(d.values, r.values)
 	t.rates(at, &r, d.values)
-	if nonsense := t.filter(d.values); nonsense != "" {
+	if nonsense := t.filter(at, d.values); nonsense != "" {
 		troubles = append(troubles, trouble{CauseGarbage, "", "tells what cannot be true (" + nonsense + "); such figures are left out"})
 	}
 	t.energy(at, d.values)
@@ -94,9 +94,10 @@ func (t *track) rates(at time.Time, r *reading, v values) {
 	}
 }
 
-// filter leaves out what cannot be true and names the first of it.
-func (t *track) filter(v values) string {
+// filter leaves out what cannot be true and names the first of it. A counter that fell is left out once and counts from there.
+func (t *track) filter(at time.Time, v values) string {
 	nonsense := ""
+	could := deviceTable[Power].most * (at.Sub(t.at).Seconds() + 1) // joules since the last sample; the driver counts them in steps
 	refuse := func(f Figure, expected string) {
 		if nonsense == "" {
 			nonsense = fmt.Sprintf("%s of %.6g, expected %s", deviceTable[f].key, v[f], expected)
@@ -111,6 +112,12 @@ func (t *track) filter(v values) string {
 			refuse(f, fmt.Sprintf("0 to %.6g", about.most))
 		case about.counter && x < t.highest[f]:
 			refuse(f, fmt.Sprintf("%.6g or more, as before", t.highest[f]))
+			t.highest[f] = x
+			if f == Energy {
+				t.counted = math.NaN()
+			}
+		case f == Energy && t.seen && x-t.highest[f] > could:
+			refuse(f, fmt.Sprintf("at most %.6g more than the %.6g before", could, t.highest[f]))
 		case about.counter:
 			t.highest[f] = x
 		}

@@ -44,6 +44,23 @@ func TestACounterOfEnergyIsNotCountedTwice(t *testing.T) {
 	require.Equal(t, 200.0, k.joules)
 }
 
+func TestACounterThatLiesDoesNotSpoilWhatFollows(t *testing.T) {
+	at := time.Unix(1_700_000_000, 0)
+	k := newTrack(identity{})
+	var said []trouble
+	for i, energy := range []float64{5000, 9e9, 5100, 40, 70} { // a spike; the driver was loaded anew
+		r := newReading()
+		r.values[Energy] = energy
+		d, troubles := k.accept(at.Add(time.Duration(i)*time.Second), r)
+		said = append(said, troubles...)
+		_, ok := d.Get(Energy)
+		require.Equal(t, i != 1 && i != 3, ok, "%d", i)
+	}
+	require.Equal(t, 100.0, k.joules, "what a counter says after a fall is the new beginning")
+	require.Len(t, said, 2)
+	require.Contains(t, said[0].message, "energy_joules of 9e+09, expected at most 20000 more than the 5000 before")
+}
+
 func TestWhatThePhraseLeavesOut(t *testing.T) {
 	s := Sample{}
 	require.Empty(t, s.Phrase())
