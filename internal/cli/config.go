@@ -31,6 +31,8 @@ var flagKeys = map[string]string{
 	"recompute":        "train.recompute",
 	"report-mask-mass": "generate.report_mask_mass",
 	"kv-cache":         "generate.kv_cache",
+	"metrics-addr":     "monitor.metrics_addr",
+	"metrics-public":   "monitor.metrics_public",
 }
 
 // load puts the configuration of a command together.

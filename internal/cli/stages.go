@@ -48,6 +48,12 @@ func decodingFlags(cmd *cobra.Command) {
 	cmd.Flags().String("kv-cache", "", "fp16: keys and values between steps in 16 bits: half the memory, faster, other patients; its cost in bits per token is measured first (default: the numbers of the device, fp32 or bf16)")
 }
 
+// watchFlags are those of every command that is watched while it works.
+func watchFlags(cmd *cobra.Command) {
+	cmd.Flags().String("metrics-addr", "", "HOST:PORT where telemetry is served for Prometheus while the command works, such as 127.0.0.1:9400")
+	cmd.Flags().Bool("metrics-public", false, "let --metrics-addr be an address that other machines reach")
+}
+
 func required(cmd *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := cmd.MarkFlagRequired(name); err != nil {
@@ -129,6 +135,7 @@ func (a *app) train() *cobra.Command {
 	cmd.Flags().Int("steps", 0, "stop after this many steps (0: as the configuration says)")
 	cmd.Flags().Int("context", 0, "tokens the model sees at once")
 	trainingFlags(cmd)
+	watchFlags(cmd)
 	required(cmd, "corpus", "out")
 	return cmd
 }
@@ -160,6 +167,7 @@ func (a *app) generate() *cobra.Command {
 	cmd.Flags().String("precision", "", "of the linear layers: fp32, or int8: faster, other patients; its cost in bits per token is measured first (default fp32; on a GPU bf16, which has no other)")
 	decodingFlags(cmd)
 	cmd.Flags().Bool("report-mask-mass", false, "measure on every draw, not on one in 16, what the grammar removes; slower, the same patients")
+	watchFlags(cmd)
 	required(cmd, "model", "out", "patients")
 	return cmd
 }
@@ -214,6 +222,7 @@ func (a *app) run() *cobra.Command {
 	cmd.Flags().Int64("patients", 0, "synthetic patients to make (0: as many as there are training patients)")
 	cmd.Flags().Int("steps", 0, "training steps (0: as the configuration says)")
 	trainingFlags(cmd)
+	watchFlags(cmd)
 	required(cmd, "format", "input", "out")
 	return cmd
 }
@@ -238,6 +247,7 @@ func (a *app) demo() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Resume, "resume", false, "continue the run in --out from its last finished stage")
 	cmd.Flags().Int("steps", 0, "training steps (0: as the configuration says)")
 	trainingFlags(cmd)
+	watchFlags(cmd)
 	return cmd
 }
 

@@ -20,6 +20,7 @@ type Config struct {
 	Train    train.Config   `yaml:"train" json:"train"`
 	Generate GenerateConfig `yaml:"generate" json:"generate"`
 	Evaluate EvaluateConfig `yaml:"evaluate" json:"evaluate"`
+	Monitor  MonitorConfig  `yaml:"monitor" json:"monitor"`
 }
 
 // PrepareConfig says how a cohort is divided.
@@ -57,6 +58,7 @@ func DefaultConfig() Config {
 		Train:    train.DefaultConfig(),
 		Generate: GenerateConfig{Config: generate.DefaultConfig()},
 		Evaluate: EvaluateConfig{Bootstrap: 200},
+		Monitor:  MonitorConfig{Interval: 1},
 	}
 	c.Train.Seed, c.Generate.Seed = 0, 0 // the seed of the run
 	return c
@@ -81,6 +83,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Generate.Config.Validate(); err != nil {
+		return err
+	}
+	if err := c.Monitor.validate(); err != nil {
 		return err
 	}
 	return c.Train.Validate()

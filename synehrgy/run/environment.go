@@ -9,6 +9,7 @@ import (
 
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor"
 	"github.com/synehrgy/synehrgy-go/synehrgy/source"
 	"github.com/synehrgy/synehrgy-go/synehrgy/source/table"
 )
@@ -26,7 +27,8 @@ type Environment struct {
 	Observer Observer
 	Version  string // of the program
 
-	device *engine.Device // opened by the first stage that computes
+	device  *engine.Device   // opened by the first stage that computes
+	monitor *monitor.Monitor // while a run is watched
 }
 
 // NewEnvironment checks that the GPU that was asked for is there; another device is opened by the first stage that needs it. Where
@@ -69,6 +71,7 @@ func (e *Environment) Device() (*engine.Device, error) {
 		return nil, errors.Join(err, device.Close())
 	}
 	e.device, e.Config = device, config
+	e.watchDevice()
 	return device, nil
 }
 

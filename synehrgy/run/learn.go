@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/corpus"
 	"github.com/synehrgy/synehrgy-go/synehrgy/ehr"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor"
 	"github.com/synehrgy/synehrgy-go/synehrgy/token"
 	"github.com/synehrgy/synehrgy-go/synehrgy/train"
 )
@@ -83,55 +83,18 @@ func Train(ctx context.Context, env *Environment, path, out string, resume bool)
 			return nil, err
 		}
 	}
-	return trainInto(ctx, env, path, out, resume, filepath.Join(out, MetricsFile))
-}
-
-// lines writes metrics, one JSON object a line, into a file that the first line makes: a training that is refused leaves
-// nothing.
-type lines struct {
-	path string
-	file *os.File
-}
-
-func (l *lines) Line(v any) error {
-	text, err := json.Marshal(v)
+	stop, err := env.watch(out)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if l.file == nil {
-		if err := l.open(); err != nil {
-			return err
-		}
-	}
-	_, err = l.file.Write(append(text, '\n'))
-	return err
+	defer stop()
+	metrics := monitor.NewRecorder(filepath.Join(out, MetricsFile))
+	defer metrics.Close()
+	defer env.monitor.Record(nil)
+	return trainInto(ctx, env, path, out, resume, &follower{metrics, env.monitor})
 }
 
-// open appends to the file, on a new line where a killed process left half of one.
-func (l *lines) open() (err error) {
-	if l.file, err = os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600); err != nil {
-		return err
-	}
-	info, err := l.file.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
-	}
-	last := make([]byte, 1)
-	if _, err := l.file.ReadAt(last, info.Size()-1); err != nil || last[0] == '\n' {
-		return err
-	}
-	_, err = l.file.Write([]byte{'\n'})
-	return err
-}
-
-func (l *lines) Close() error {
-	if l.file == nil {
-		return nil
-	}
-	return l.file.Close()
-}
-
-func trainInto(ctx context.Context, env *Environment, path, out string, resume bool, metricsPath string) (*Told, error) {
+func trainInto(ctx context.Context, env *Environment, path, out string, resume bool, metrics train.Sink) (*Told, error) {
 	env.Observer.Stage("train")
 	c, err := corpus.Open(path)
 	if err != nil {
@@ -141,12 +104,11 @@ func trainInto(ctx context.Context, env *Environment, path, out string, resume b
 	if err != nil {
 		return nil, err
 	}
-	metrics := &lines{path: metricsPath}
-	defer metrics.Close()
 	config := env.Config.Train
 	if config.Seed == 0 {
 		config.Seed = env.Config.Seed
 	}
+	meter := env.meter()
 	done, err := train.Run(ctx, train.Options{
 		Config: config, Device: device, Corpus: c, Folder: out, Resume: resume, Metrics: metrics, Log: env.Logger,
 		Progress: func(p train.Progress) {
@@ -163,6 +125,9 @@ func trainInto(ctx context.Context, env *Environment, path, out string, resume b
 		{"tokens trained on", done.Tokens},
 		{"precision", config.Precision},
 		{"training loss", fmt.Sprintf("%.4f bits per token", done.Loss)},
+	}
+	if joules := meter(); joules > 0 {
+		f = append(f, fact{"energy of training", fmt.Sprintf("%.0f J on the GPU", joules)})
 	}
 	if done.Best.Step > 0 {
 		f = append(f,

@@ -18,6 +18,7 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/evaluate"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor"
 	"github.com/synehrgy/synehrgy-go/synehrgy/train"
 )
 
@@ -45,14 +46,24 @@ type pipeline struct {
 	directory *Directory
 	manifest  *Manifest
 	options   AllOptions
+	metrics   *monitor.Recorder
 }
 
 // All does every stage that is not done yet and ends at the report.
 func All(ctx context.Context, env *Environment, directory *Directory, o AllOptions) (*Done, error) {
 	p := &pipeline{env: env, directory: directory, options: o}
+	stop, err := env.watch(o.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
 	if err := p.begin(); err != nil {
 		return nil, err
 	}
+	p.metrics = monitor.NewRecorder(directory.Path(MetricsFile))
+	defer p.metrics.Close()
+	env.monitor.Record(p.metrics)
+	defer env.monitor.Record(nil)
 	steps := []struct {
 		name, output string
 		work         func(context.Context) (facts, error)
@@ -190,7 +201,7 @@ func (p *pipeline) tokenize(ctx context.Context) (facts, error) {
 
 func (p *pipeline) train(ctx context.Context) (facts, error) {
 	_, err := os.Stat(p.directory.Path(ModelDir, train.LastFolder))
-	done, err := trainInto(ctx, p.env, p.directory.Path(CorpusDir), p.directory.Path(ModelDir), err == nil, p.directory.Path(MetricsFile))
+	done, err := trainInto(ctx, p.env, p.directory.Path(CorpusDir), p.directory.Path(ModelDir), err == nil, p.metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -241,10 +252,10 @@ func (m *Manifest) differences(other *Manifest) []string {
 	return append(out, configDifferences(m.Config, other.Config)...)
 }
 
-// configDifferences names the keys in which two configurations differ; threads and recomputation change no result, and of the
-// device it is the backend that does.
+// configDifferences names the keys in which two configurations differ; threads, recomputation and telemetry change no result, and
+// of the device it is the backend that does.
 func configDifferences(a, b Config) []string {
-	a.Threads, a.Device, a.Train.Recompute = b.Threads, b.Device, b.Train.Recompute
+	a.Threads, a.Device, a.Train.Recompute, a.Monitor = b.Threads, b.Device, b.Train.Recompute, b.Monitor
 	left, right := map[string]string{}, map[string]string{}
 	for _, c := range []struct {
 		config Config

@@ -18,6 +18,7 @@ import (
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/evaluate"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
+	"github.com/synehrgy/synehrgy-go/synehrgy/monitor"
 	"github.com/synehrgy/synehrgy-go/synehrgy/report"
 )
 
@@ -201,7 +202,7 @@ func TestAStepThatWasTakenTwiceCountsOnce(t *testing.T) {
 	_, err = io.WriteString(f, `{"type":"train","st`) // the process was killed here
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-	resumed := &lines{path: path}
+	resumed := monitor.NewRecorder(path)
 	require.NoError(t, resumed.Line(map[string]any{"type": "train", "step": 2, "bits_per_token": 8.1}))
 	require.NoError(t, resumed.Line(map[string]any{"type": "train", "step": 3, "bits_per_token": 7.1}))
 	require.NoError(t, resumed.Close())

@@ -27,6 +27,11 @@ func Generate(ctx context.Context, env *Environment, model, out string) (*Genera
 	if err != nil {
 		return nil, err
 	}
+	stop, err := env.watch(filepath.Dir(out))
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
 	return env.sample(ctx, folder, env.Config.Generate.Patients, out)
 }
 
@@ -45,6 +50,7 @@ func (e *Environment) sample(ctx context.Context, folder string, patients int64,
 		config.Seed = e.Config.Seed
 	}
 	cohort := &ehr.Cohort{Schema: *vocabulary.Schema(), Patients: make([]ehr.Patient, 0, patients)}
+	meter := e.meter()
 	stats, err := generate.Run(ctx, generate.Options{
 		Config: config, Model: folder, Device: device, Patients: patients, Log: e.Logger,
 		Emit: func(p ehr.Patient) error { cohort.Patients = append(cohort.Patients, p); return nil },
@@ -55,10 +61,15 @@ func (e *Environment) sample(ctx context.Context, folder string, patients int64,
 	if err != nil {
 		return nil, err
 	}
+	joules := meter()
 	if err := writeCohort(ctx, e, cohort, out, statsFile, stats); err != nil {
 		return nil, err
 	}
-	return &Generated{generationFacts(stats), stats}, nil
+	f := generationFacts(stats)
+	if joules > 0 && patients > 0 {
+		f = append(f, fact{"energy", fmt.Sprintf("%.0f J on the GPU for a thousand patients", 1000*joules/float64(patients))})
+	}
+	return &Generated{f, stats}, nil
 }
 
 // statsFile, beside the metadata of a synthetic cohort, says how it was drawn.

@@ -40,6 +40,7 @@ case "$*" in
     loss=9.001; [ "$device" = cpu ] || loss=9.002
     [ "$FAKE$device" != losscuda ] || loss=9.1
     echo '{"type":"train","step":1,"bits_per_token":'$loss',"grad_norm":0.9}' >"$out/metrics.jsonl"
+    [ "$device" = cpu ] || echo '{"type":"telemetry","stage":"train","step":1}' >>"$out/metrics.jsonl"
     weights=1; [ "$FAKE" != weights ] || weights=$out
     echo "$weights" >"$out/last/model.safetensors" ;;
 esac

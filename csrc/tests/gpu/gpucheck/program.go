@@ -53,7 +53,7 @@ func (c *check) trainOn(ctx context.Context, device, out string, more ...string)
 	return stepsOf(string(text))
 }
 
-// step is a line of metrics: a step of training, or a validation after it.
+// step is a line of metrics: a step of training, or a validation after it. Telemetry, which has lines of its own, is left out.
 type step struct {
 	Type         string
 	Step         int64
@@ -68,7 +68,9 @@ func stepsOf(text string) (steps []step, err error) {
 		if err := json.Unmarshal([]byte(line), &s); err != nil {
 			return nil, fmt.Errorf("a line of metrics cannot be read: %w", err)
 		}
-		steps = append(steps, s)
+		if s.Type == "train" || s.Type == "validation" {
+			steps = append(steps, s)
+		}
 	}
 	return steps, nil
 }
