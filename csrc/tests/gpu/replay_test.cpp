@@ -2,7 +2,6 @@
 // for, ways out of the grammar with it, is made again by ref and cpu: from the logits, the memory and the chance that the device
 // had. What a draw leaves (token, number, state, what was said, reports) must have the same bits, and it is what the next draw of
 // the record begins with. So given equal logits the patients are those of every other backend, from the first token to the end.
-#include <cstdlib>
 #include <utility>
 #include <vector>
 
@@ -64,9 +63,6 @@ DeviceHandle replaying_device() {
 
 constexpr int64_t kPatients = 8, kMaxTokens = 36;
 
-// Where a step takes a hundred times as long, under the race check and on PTX, other tests compare draws.
-bool too_slow() { return kSmallOnly || std::getenv("HOSTGPU_PTX"); }
-
 // The records of a generator, each legal; every token but the first of a record must have been replayed.
 std::vector<GeneratedRecord> replayed_records(Replay& r, const SmallGrammar& g, int32_t family, int32_t context,
                                               const syn_generator_params& params) {
@@ -88,7 +84,6 @@ std::vector<GeneratedRecord> replayed_records(Replay& r, const SmallGrammar& g, 
 }
 
 TEST(GpuReplay, whole_patients_are_drawn_as_ref_and_cpu_draw_them) {
-  if (too_slow()) GTEST_SKIP() << "some 400 steps";
   const SmallGrammar g;
   syn_generator_params plain = generator_params(3, kMaxTokens), filtered = plain;
   filtered.temperature = 0.75f;
@@ -113,7 +108,6 @@ TEST(GpuReplay, whole_patients_are_drawn_as_ref_and_cpu_draw_them) {
 }
 
 TEST(GpuReplay, ways_out_of_the_grammar_are_those_of_ref_and_cpu) {
-  if (too_slow()) GTEST_SKIP() << "some 50 steps";
   const SmallGrammar g;
   Replay r;
   replayed_records(r, g, SYN_GPT2, 4, generator_params(3, kMaxTokens));  // no room for a chunk behind the first
