@@ -12,7 +12,7 @@ TEST(GpuDecoding, a_step_takes_three_launches_a_layer_and_two_beside_its_product
   for (const bool gpt2 : {true, false}) {
     SCOPED_TRACE(gpt2 ? "GPT-2" : "Llama");
     const int32_t family = gpt2 ? SYN_GPT2 : SYN_LLAMA, kv_heads = gpt2 ? 2 : 1;
-    const int32_t layers = short_cases() ? 1 : 3, dim = short_cases() ? 16 : 96, width = 2 * dim;
+    const int32_t layers = 3, dim = 96, width = 2 * dim;
     const Shape shape = shape_of(small_config(family, g.params.vocab, width, layers, 2, kv_heads, dim, 64, 24, gpt2));
     const auto device = host_gpu();
     const UploadedModel model(device, shape, 11);
@@ -33,7 +33,6 @@ TEST(GpuDecoding, a_step_takes_three_launches_a_layer_and_two_beside_its_product
 
 // After three steps of as many rows the layers are recorded, and replayed from then on.
 TEST(GpuDecoding, steps_that_are_replayed_have_the_bits_of_launches) {
-  if (short_cases()) GTEST_SKIP() << "48 steps";
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
   static const gpu::Backend plain = [] {

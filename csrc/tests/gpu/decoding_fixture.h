@@ -3,8 +3,6 @@
 #ifndef SYN_TESTS_GPU_DECODING_FIXTURE_H
 #define SYN_TESTS_GPU_DECODING_FIXTURE_H
 
-#include <cstdlib>
-
 #include "gpu/decode.h"
 #include "model/generator.h"
 #include "tests/generator_fixture.h"
@@ -13,12 +11,6 @@
 #include "tests/sample_rows.h"
 
 namespace syn::tests {
-
-// Where a step takes a hundred times as long, under the race check and on PTX, all but a few steps are left out.
-inline bool short_cases() {
-  static const bool slow = kSmallOnly || std::getenv("HOSTGPU_PTX");
-  return slow;
-}
 
 template <class T>
 void fold(const T& x) {

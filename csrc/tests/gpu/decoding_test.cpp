@@ -39,12 +39,10 @@ void check_logits(int32_t family, int32_t context, const std::vector<int32_t>& l
 }
 
 TEST(GpuDecoding, logits_follow_the_reference_in_bf16) {
-  const std::vector<int32_t> few = {2, 1}, some = {24, 1, 7};
-  for (const int32_t family : {SYN_GPT2, SYN_LLAMA}) check_logits(family, 24, short_cases() ? few : some);
+  for (const int32_t family : {SYN_GPT2, SYN_LLAMA}) check_logits(family, 24, {24, 1, 7});
 }
 
 TEST(GpuDecoding, logits_follow_the_reference_beyond_the_first_page) {
-  if (short_cases()) GTEST_SKIP() << "200 steps";
   ASSERT_EQ(cache_page(270), 144);
   check_logits(SYN_GPT2, 270, {200});
 }
@@ -92,7 +90,7 @@ void randomise(Chance& c, const RandomGrammar& g, uint32_t position, Draws& draw
 TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
   Chance c(31);
   int32_t drawn = 0;
-  for (int i = 0; i < (short_cases() ? 1 : 6); ++i) {
+  for (int i = 0; i < 6; ++i) {
     const RandomGrammar g(c, i % 2 ? 77 : 131);
     const SampleSettings settings = random_settings(c);
     const Shape shape = tiny_shape(i % 2 ? SYN_GPT2 : SYN_LLAMA, g.vocab, 16);
@@ -101,7 +99,7 @@ TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
     gpu::DecoderOnGpu decoder(device->gpu, shape, model.weights_on_gpu(), g.tables(), settings, 5);
     decoder.refresh(model.version());
     const auto sequences = random_sequences(static_cast<uint64_t>(i), {3, 3, 3, 3, 3}, g.vocab);
-    for (size_t place = 0; place < (short_cases() ? 1 : 3); ++place) {
+    for (size_t place = 0; place < 3; ++place) {
       const Rows rows(sequences, {4, 1, 0, 3, 2}, place);
       const int32_t wanted = place == 1 ? 5 : 3;
       Draws got(wanted, g.vocab);
@@ -122,12 +120,11 @@ TEST(GpuDecoding, draws_from_equal_logits_have_the_bits_of_cpu_and_ref) {
       for (const SampleDraw& d : got.draw) drawn += d.status == kSampled;
     }
   }
-  EXPECT_GT(drawn, short_cases() ? -1 : 20);
+  EXPECT_GT(drawn, 20);
 }
 
 // More rows than a product takes: those of the second piece are drawn as if they were alone.
 TEST(GpuDecoding, a_row_has_the_same_draw_among_130) {
-  if (short_cases()) GTEST_SKIP() << "130 rows";
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
   const Shape shape = tiny_shape(SYN_GPT2, g.params.vocab, 8);
@@ -209,7 +206,6 @@ std::map<int64_t, GeneratedRecord> generate(int32_t family, int32_t context, int
 }
 
 TEST(GpuDecoding, a_patient_does_not_depend_on_slots_or_order) {
-  if (short_cases()) GTEST_SKIP() << "some 1000 steps";
   const int64_t patients = 8;
   int64_t chunked = 0;
   for (const int32_t family : {SYN_GPT2, SYN_LLAMA}) {
@@ -229,7 +225,6 @@ TEST(GpuDecoding, a_patient_does_not_depend_on_slots_or_order) {
 }
 
 TEST(GpuDecoding, a_context_without_room_for_a_chunk_closes_records_legally) {
-  if (short_cases()) GTEST_SKIP() << "some 50 steps";
   int64_t closed = 0;
   for (const auto& [patient, r] : generate(SYN_GPT2, 4, 3, false, 8)) closed += r.closed;
   EXPECT_GT(closed, 2);

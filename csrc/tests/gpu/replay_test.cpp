@@ -83,7 +83,6 @@ std::vector<GeneratedRecord> replayed_records(Replay& r, const SmallGrammar& g, 
 }
 
 TEST(GpuReplay, whole_patients_are_drawn_as_ref_and_cpu_draw_them) {
-  if (short_cases()) GTEST_SKIP() << "some 400 steps";
   const SmallGrammar g;
   syn_generator_params plain = generator_params(3, kMaxTokens), filtered = plain;
   filtered.temperature = 0.75f;
@@ -108,7 +107,6 @@ TEST(GpuReplay, whole_patients_are_drawn_as_ref_and_cpu_draw_them) {
 }
 
 TEST(GpuReplay, ways_out_of_the_grammar_are_those_of_ref_and_cpu) {
-  if (short_cases()) GTEST_SKIP() << "some 50 steps";
   const SmallGrammar g;
   Replay r;
   replayed_records(r, g, SYN_GPT2, 4, generator_params(3, kMaxTokens));  // no room for a chunk behind the first
