@@ -7,6 +7,8 @@ import (
 	"strings"
 )
 
+// This file compares the ratios of a page with those counted now, row by row.
+
 const tolerance = 0.02
 
 // compare holds a table of ratios to the one of the page: the same rows in the same order, and no number changed by more than the

@@ -16,6 +16,8 @@ import (
 	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/symbol"
 )
 
+// This file has ptxsim execute the cases and counts what their kernels move and compute.
+
 // kernel is what one kernel of an op did.
 type kernel struct {
 	name string

@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+// This file is the minimum of every op as a formula over the sizes of a call.
+
 // formula is the least that the mathematics of an op needs: every operand read once, every result written once, nothing in between
 // stored; additions and products only, of attention the causal half. A term is a product of numbers and sizes, terms are added.
 type formula struct {

@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+// This file holds what is counted to limits that no page can move.
+
 // What the kernels were built for, whatever the page says: an op that memory bounds touches at most mostTouched times the least
 // bytes, no op asks for more than mostSectors times the sectors that its accesses need, and none of attention's has bank conflicts in
 // shared memory. nearest has some, 1.093 times the wavefronts that would do: its rows of 64 bytes lie 80 apart, for the reads.

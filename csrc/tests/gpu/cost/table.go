@@ -9,6 +9,8 @@ import (
 	"github.com/synehrgy/synehrgy-go/csrc/tests/gpu/ptxsim"
 )
 
+// This file writes the three tables.
+
 // minimumTable says the formulas, and the sizes of the cases that are counted.
 func minimumTable(cases []counted) (string, error) {
 	var b strings.Builder

@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+// This file is what the parts share: where the programs are, how a command is run and told of, and what the machine is.
+
 // emulation is the device that is none: the kernels on the processor (csrc/tests/gpu/hostgpu).
 const emulation = "hostgpu"
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+// This file is the report: what came of every part, as JSON and as a page.
+
 // outcome is what came of a part.
 type outcome string
 
