@@ -82,7 +82,7 @@ Calls calls_of_100_steps(int32_t burst) {
   EXPECT_GT(stats.queued, 0);
   const Calls now = calls();
   return {now.launchers - before.launchers, now.products - before.products, now.uploads - before.uploads,
-          now.downloads - before.downloads, now.waits - before.waits};
+          now.downloads - before.downloads, now.waits - before.waits, 0};
 }
 
 TEST(GpuDecoding, a_hundred_steps_wait_a_hundred_times_or_once_a_burst) {

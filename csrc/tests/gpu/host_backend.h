@@ -57,7 +57,7 @@ inline const gpu::Backend& plugin_table() { return *synehrgy_gpu_backend(gpu::kB
 
 // Calls through the table so far.
 struct Calls {
-  int64_t launchers = 0, products = 0, uploads = 0, downloads = 0, waits = 0;
+  int64_t launchers = 0, products = 0, uploads = 0, downloads = 0, waits = 0, marks_reached = 0;
 };
 inline Calls& calls() {
   static Calls c;
@@ -81,6 +81,15 @@ inline void add_faults(gpu::Backend& t) {
   t.download = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
     ++calls().downloads;
     return faults().lost ? kUnavailable : plugin_table().download(c, to, from, bytes);
+  };
+  t.upload_beside = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    ++calls().uploads;
+    return faults().lost ? kUnavailable : plugin_table().upload_beside(c, to, from, bytes);
+  };
+  t.reach_mark = [](gpu::Context* c, int32_t mark) {
+    ++calls().marks_reached;
+    const int code = plugin_table().reach_mark(c, mark);
+    return faults().lost ? kUnavailable : code;
   };
   t.clear = [](gpu::Context* c, void* p, int64_t bytes) {
     return faults().lost ? kUnavailable : plugin_table().clear(c, p, bytes);
