@@ -78,6 +78,12 @@ func TrainerAccumulate(_ Trainer, _, _, _, _ []int32, _ int) (Loss, error) {
 	return Loss{}, unavailable("syn_trainer_accumulate")
 }
 
+func TrainerQueue(_ Trainer, _, _, _, _ []int32, _ int) error {
+	return unavailable("syn_trainer_accumulate")
+}
+
+func TrainerLosses(Trainer) (Loss, error) { return Loss{}, unavailable("syn_trainer_losses") }
+
 func TrainerProfileOps(Trainer) ([]OpTime, error) {
 	return nil, unavailable("syn_trainer_profile_op")
 }

@@ -185,9 +185,14 @@ typedef struct syn_loss {
 /* Forward and backward over one packed batch: segment s is tokens[offsets[s]..offsets[s+1]), positions restart in each, no
  * segment sees another. target -1: no target at this position. soft_row (may be NULL): >= 0 takes that row of the soft
  * table in the place of the hard target. Gradients add up over calls until syn_trainer_apply. micro counts the calls since
- * the last apply; dropout is keyed on (seed, step, micro, element). */
+ * the last apply; dropout is keyed on (seed, step, micro, element). out NULL: the loss is left to syn_trainer_losses, and on a
+ * GPU the call returns when the batch is queued, at most two of them, so that the next is packed and sent beside the work. What
+ * fails there then is told by a later call. */
 SYN_API syn_status syn_trainer_accumulate(syn_trainer*, const int32_t* tokens /*[T]*/, const int32_t* targets /*[T]*/, const int32_t* soft_row /*[T]*/,
                                           int64_t count, const int32_t* offsets /*[S+1]*/, int32_t segments, int32_t micro, syn_loss* out, syn_error*) SYN_NOEXCEPT;
+/* The losses that were left by syn_trainer_accumulate since the last of these calls, added up in its order; waits for them. A
+ * call that fails or is cancelled drops them with the gradients. */
+SYN_API syn_status syn_trainer_losses(syn_trainer*, syn_loss* out, syn_error*) SYN_NOEXCEPT;
 
 typedef struct syn_update {
   uint32_t size;

@@ -15,6 +15,8 @@ package bindings
 #cgo nocallback syn_trainer_soft_targets
 #cgo noescape syn_trainer_accumulate
 #cgo nocallback syn_trainer_accumulate
+#cgo noescape syn_trainer_losses
+#cgo nocallback syn_trainer_losses
 #cgo noescape syn_trainer_apply
 #cgo nocallback syn_trainer_apply
 #cgo noescape syn_trainer_score
@@ -114,22 +116,44 @@ func TrainerSoftTargets(t Trainer, index []int32, weight []float32) error {
 
 // TrainerAccumulate is forward and backward over one packed batch; softRow may be nil.
 func TrainerAccumulate(t Trainer, tokens, targets, softRow, offsets []int32, micro int) (Loss, error) {
+	out := C.syn_loss{size: C.sizeof_syn_loss}
+	err := accumulate(t, tokens, targets, softRow, offsets, micro, &out)
+	return loss(&out), err
+}
+
+// TrainerQueue is TrainerAccumulate without its loss, which is left to TrainerLosses.
+func TrainerQueue(t Trainer, tokens, targets, softRow, offsets []int32, micro int) error {
+	return accumulate(t, tokens, targets, softRow, offsets, micro, nil)
+}
+
+func accumulate(t Trainer, tokens, targets, softRow, offsets []int32, micro int, out *C.syn_loss) error {
 	const op = "syn_trainer_accumulate"
 	if err := checkBatch(op, len(tokens), len(targets), offsets); err != nil {
-		return Loss{}, err
+		return err
 	}
 	if softRow != nil && len(softRow) != len(tokens) {
-		return Loss{}, invalid(op, "%d tokens with %d soft rows", len(tokens), len(softRow))
+		return invalid(op, "%d tokens with %d soft rows", len(tokens), len(softRow))
 	}
 	e := newError()
-	out := C.syn_loss{size: C.sizeof_syn_loss}
 	rc := C.syn_trainer_accumulate(t.p, (*C.int32_t)(data(tokens)), (*C.int32_t)(data(targets)), (*C.int32_t)(data(softRow)),
-		C.int64_t(len(tokens)), (*C.int32_t)(data(offsets)), C.int32_t(len(offsets)-1), C.int32_t(micro), &out, &e)
+		C.int64_t(len(tokens)), (*C.int32_t)(data(offsets)), C.int32_t(len(offsets)-1), C.int32_t(micro), out, &e)
 	if rc != C.SYN_OK {
-		return Loss{}, failure(op, rc, e)
+		return failure(op, rc, e)
 	}
-	return Loss{Targets: int64(out.targets), Sum: float64(out.sum)}, nil
+	return nil
 }
+
+// TrainerLosses is the sum of the losses that TrainerQueue left since the last of these calls.
+func TrainerLosses(t Trainer) (Loss, error) {
+	e := newError()
+	out := C.syn_loss{size: C.sizeof_syn_loss}
+	if rc := C.syn_trainer_losses(t.p, &out, &e); rc != C.SYN_OK {
+		return Loss{}, failure("syn_trainer_losses", rc, e)
+	}
+	return loss(&out), nil
+}
+
+func loss(l *C.syn_loss) Loss { return Loss{Targets: int64(l.targets), Sum: float64(l.sum)} }
 
 // TrainerApply takes one AdamW step with the gradients so far.
 func TrainerApply(t Trainer, lr float64) (Update, error) {

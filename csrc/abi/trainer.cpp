@@ -55,9 +55,17 @@ syn_status syn_trainer_accumulate(syn_trainer* trainer, const int32_t* tokens, c
                                   syn_error* error) noexcept {
   return syn::guard("syn_trainer_accumulate", error, [&] {
     const auto& t = syn::object_of(trainer, "trainer");
+    if (out) syn::require_size(out->size, sizeof *out, "syn_loss");
+    t->accumulate({tokens, targets, soft_row, count, offsets, segments}, micro, out);
+  });
+}
+
+syn_status syn_trainer_losses(syn_trainer* trainer, syn_loss* out, syn_error* error) noexcept {
+  return syn::guard("syn_trainer_losses", error, [&] {
+    const auto& t = syn::object_of(trainer, "trainer");
     syn::require(out != nullptr, "out is NULL");
     syn::require_size(out->size, sizeof *out, "syn_loss");
-    t->accumulate({tokens, targets, soft_row, count, offsets, segments}, micro, *out);
+    t->losses(*out);
   });
 }
 

@@ -9,6 +9,7 @@
 #ifndef SYN_CUDA_OPS_H
 #define SYN_CUDA_OPS_H
 
+#include "math/next_draw.h"
 #include "ops/adamw.h"
 #include "ops/dropout.h"
 #include "ops/embedding.h"
@@ -195,7 +196,24 @@ struct Adamw {
   int32_t* skipped;  // [1]
 };
 
-// One record a row, as ops/sample.h. The grammar's tables, the draws and their memories lie on the device.
+// Rows that go on from step to step without the host: the sampler, which ends a step of the network, makes token and position of
+// the next one. First a row feeds the tokens that it was given, and draws behind the last of them alone; from then on it feeds
+// what it drew. Behind its limit, or when its record has ended, it idles: it feeds the same token at the same position again,
+// which writes to its cache what stands there, and draws no more.
+struct Burst {
+  int32_t* token;        // [rows]
+  int32_t* position;     // [rows]
+  int32_t* step;         // [rows] steps done: 0 at first, limit for a row that idles
+  const int32_t* given;  // [rows] tokens given to the row, with the first: at least 1
+  const int32_t* limit;  // [rows] steps, 1 to those of the burst
+  const int32_t* feed;   // [steps - 1, stride] the tokens given for the steps behind the first
+  SampleDraw* drawn;     // [steps, stride] what a row drew in a step
+  int32_t stride;        // at least rows
+  RecordRules rules;     // of the draws behind the first
+};
+
+// One record a row, as ops/sample.h. The grammar's tables, the draws and their memories lie on the device. In a burst a draw is
+// replaced by what the next one of its record is asked for.
 struct Sample {
   GrammarTables grammar;
   SampleSettings settings;
@@ -203,6 +221,7 @@ struct Sample {
   SampleDraw* draws;    // [rows]
   float* scratch;       // [rows, vocab], or null where sample_fits(vocab, classes)
   int32_t rows;
+  Burst burst = {};  // step null: every row draws, and draws holds what it drew
 };
 // The row fits into shared memory on every supported device.
 bool sample_fits(int32_t vocab, int32_t classes);

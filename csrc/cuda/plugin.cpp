@@ -19,9 +19,13 @@
 
 namespace syn::gpu {
 
+constexpr int32_t kMarks = 2;
+
 struct Context {
   int32_t device;
-  cudaStream_t stream;
+  cudaStream_t stream, beside;  // the work; uploads beside it
+  cudaEvent_t sent;             // behind the last of those
+  cudaEvent_t marks[kMarks];
   Products* products;
 };
 
@@ -150,12 +154,18 @@ int describe(int32_t device, DeviceInfo* out) {
 void close_context(Context* c) {
   if (!c) return;
   const OnDevice on(c->device);
+  if (c->beside) settled(cudaStreamSynchronize(c->beside));
   if (c->stream) {
     settled(cudaStreamSynchronize(c->stream));
     streams.drop(c->stream);
   }
   close_products(c->products);
-  if (c->stream) settled(cudaStreamDestroy(c->stream));
+  for (cudaEvent_t event : {c->sent, c->marks[0], c->marks[1]}) {
+    if (event) settled(cudaEventDestroy(event));
+  }
+  for (cudaStream_t stream : {c->beside, c->stream}) {
+    if (stream) settled(cudaStreamDestroy(stream));
+  }
   delete c;
 }
 
@@ -163,9 +173,15 @@ int open_context(int32_t device, Context** out) {
   *out = nullptr;
   const OnDevice on(device);
   if (on.code() != 0) return settled(on.code());
-  auto* const c = new (std::nothrow) Context{device, nullptr, nullptr};
+  auto* const c = new (std::nothrow) Context{device, nullptr, nullptr, nullptr, {nullptr, nullptr}, nullptr};
   if (!c) return cudaErrorMemoryAllocation;
-  int code = cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking);
+  int code = 0;
+  for (cudaStream_t* stream : {&c->stream, &c->beside}) {
+    if (code == 0) code = cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking);
+  }
+  for (cudaEvent_t* event : {&c->sent, &c->marks[0], &c->marks[1]}) {
+    if (code == 0) code = cudaEventCreateWithFlags(event, cudaEventDisableTiming);
+  }
   if (code == 0) code = open_products(&c->products);
   if (code == 0 && !streams.put(c->stream, device)) code = cudaErrorInvalidValue;  // too many contexts
   settled(code);
@@ -242,6 +258,25 @@ int clear(Context* c, void* p, int64_t bytes) {
 int wait(Context* c) {
   const OnDevice on(c->device);
   return settled(cudaStreamSynchronize(c->stream));
+}
+
+int upload_beside(Context* c, void* to, const void* from, int64_t bytes) {
+  if (bytes <= 0) return bytes < 0 ? cuda::kInvalid : 0;
+  const OnDevice on(c->device);
+  int code = cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, c->beside);
+  if (code == 0) code = cudaEventRecord(c->sent, c->beside);
+  if (code == 0) code = cudaStreamWaitEvent(c->stream, c->sent, 0);
+  return settled(code);
+}
+int set_mark(Context* c, int32_t mark) {
+  if (mark < 0 || mark >= kMarks) return cuda::kInvalid;
+  const OnDevice on(c->device);
+  return settled(cudaEventRecord(c->marks[mark], c->stream));
+}
+int reach_mark(Context* c, int32_t mark) {
+  if (mark < 0 || mark >= kMarks) return cuda::kInvalid;
+  const OnDevice on(c->device);
+  return settled(cudaEventSynchronize(c->marks[mark]));
 }
 
 // ---- work
@@ -336,6 +371,9 @@ const Backend table = {
     copy,
     clear,
     wait,
+    upload_beside,
+    set_mark,
+    reach_mark,
     product,
     begin_recording,
     end_recording,

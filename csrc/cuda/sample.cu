@@ -6,6 +6,7 @@
 //   masses; equal keys
 //            are kept from the lowest id up
 //   draw     each warp owns a range of ids; the warp whose range holds the point walks it in ascending id
+//   burst    what was drawn becomes the row of the next step, by the thread that found it (Burst, cuda/ops.h)
 //
 // Only integers are summed, so that no order matters. z of a token that is not (or no longer) in the running is -inf.
 // Traffic a row: classes and the logits of legal tokens once from memory, all logits twice where the draw is measured; the rest
@@ -14,6 +15,7 @@
 #include "cuda/gpu.h"
 #include "cuda/ops.h"
 #include "math/choose.h"
+#include "math/next_draw.h"
 
 namespace syn::cuda {
 namespace {
@@ -187,7 +189,43 @@ __device__ __forceinline__ int32_t choose(const Row& r, const SampleDraw& d, flo
   }
 }
 
-__device__ __forceinline__ void sample_row(const Row& r, SampleDraw* draw) {
+// Whether a row of a burst draws in this step. One that is given its next token takes it.
+__device__ __forceinline__ bool draws_now(const Burst& b, int row) {
+  const int step = b.step[row], limit = b.limit[row];
+  const bool feeds = step + 1 < b.given[row];
+  __syncthreads();  // everyone has read the row
+  if (step < limit && feeds && threadIdx.x == 0) {
+    b.step[row] = step + 1;
+    if (step + 1 < limit) {
+      b.token[row] = b.feed[int64_t{step} * b.stride + row];
+      ++b.position[row];
+    }
+  }
+  return step < limit && !feeds;
+}
+
+// Hands on what the row of this block drew: in a burst to its log, and to the next step what that begins with. By one thread.
+__device__ __forceinline__ void hand_on(const Sample& a, SampleDraw d) {
+  const int row = static_cast<int>(blockIdx.x);
+  const Burst& b = a.burst;
+  if (!b.step) {
+    a.draws[row] = d;
+    return;
+  }
+  const int step = b.step[row], limit = b.limit[row];
+  b.drawn[int64_t{step} * b.stride + row] = d;
+  const bool on = step + 1 < limit && d.status != kNothingLegal && !ends(a.grammar, a.settings, d);
+  b.step[row] = on ? step + 1 : limit;
+  if (!on) return;
+  b.token[row] = d.token;
+  ++b.position[row];
+  ++d.position;
+  ask(b.rules, d);
+  a.draws[row] = d;
+}
+
+__device__ __forceinline__ void sample_row(const Row& r, const Sample& a) {
+  const SampleDraw* const draw = a.draws + blockIdx.x;
   const int thread = static_cast<int>(threadIdx.x), vocab = r.grammar.vocab;
   SampleDraw d = *draw;
   float max_all = kLowest, max_legal = kLowest;
@@ -200,7 +238,8 @@ __device__ __forceinline__ void sample_row(const Row& r, SampleDraw* draw) {
     n = collect(r, d.memory, room);
   }
   if (n == 0) {
-    if (thread == 0) draw->status = kNothingLegal;
+    d.status = kNothingLegal;
+    if (thread == 0) hand_on(a, d);
     return;
   }
   d.status = kSampled;
@@ -211,7 +250,7 @@ __device__ __forceinline__ void sample_row(const Row& r, SampleDraw* draw) {
     const int32_t token = way_out(r, d.memory, room);
     if (thread != 0) return;
     settle_way_out(r.grammar, r.settings, token, d);
-    *draw = d;
+    hand_on(a, d);
     return;
   }
   uint64_t all = 0, in_running = 0;
@@ -227,11 +266,12 @@ __device__ __forceinline__ void sample_row(const Row& r, SampleDraw* draw) {
   if (token < 0) return;
   report_draw(masses, clean(r.logits[token]), d);
   settle_draw(r.grammar, r.settings, token, d);
-  *draw = d;
+  hand_on(a, d);
 }
 
 __global__ void __launch_bounds__(kThreads, 1) sample_rows(Sample a) {
   GPU_DYN_SHARED(raw);
+  if (a.burst.step && !draws_now(a.burst, static_cast<int>(blockIdx.x))) return;
   gpu::Smem shared(raw);
   Wide* const bins = shared.take<Wide>(kBins);
   uint64_t* const scratch = shared.take<uint64_t>(kWarps);
@@ -241,7 +281,7 @@ __global__ void __launch_bounds__(kThreads, 1) sample_rows(Sample a) {
   int32_t* const open = shared.take<int32_t>(a.grammar.classes);
   const int64_t base = int64_t{blockIdx.x} * a.grammar.vocab;
   float* const z = a.scratch ? a.scratch + base : shared.take<float>(a.grammar.vocab);
-  sample_row(Row{a.grammar, a.settings, a.logits + base, z, open, bins, scratch, largest, of_warp, pick}, a.draws + blockIdx.x);
+  sample_row(Row{a.grammar, a.settings, a.logits + base, z, open, bins, scratch, largest, of_warp, pick}, a);
 }
 
 }  // namespace
@@ -253,7 +293,7 @@ bool sample_fits(int32_t vocab, int32_t classes) {
 int sample(Stream stream, const Sample& a) {
   const int32_t vocab = a.grammar.vocab, classes = a.grammar.classes;
   const bool good = a.rows >= 0 && vocab > 0 && classes > 0 && classes <= 8192 && (a.scratch || sample_fits(vocab, classes));
-  if (!good) return kInvalid;
+  if (!good || (a.burst.step && a.burst.stride < a.rows)) return kInvalid;
   if (a.rows == 0) return 0;
   const int shared = shared_bytes(vocab, classes, !a.scratch);
   const int e = cudaFuncSetAttribute(sample_rows, cudaFuncAttributeMaxDynamicSharedMemorySize, shared);

@@ -5,7 +5,8 @@
 //
 // Every call that returns int returns 0, or a code that error_text turns into words. Work is queued on the context's stream in
 // order; wait() returns when it is done. Memory is of the device unless said otherwise; uploads and downloads of pinned memory
-// are queued like kernels, so the memory may be reused only after wait(). A context is used by one thread at a time.
+// are queued like kernels, so the memory may be reused only after wait(), or once a mark behind them has been reached. A context
+// is used by one thread at a time.
 #ifndef SYN_GPU_BACKEND_H
 #define SYN_GPU_BACKEND_H
 
@@ -13,7 +14,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 4;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 5;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
@@ -62,6 +63,13 @@ struct Backend {
   int (*copy)(Context*, void* to, const void* from, int64_t bytes);  // on the device
   int (*clear)(Context*, void* p, int64_t bytes);
   int (*wait)(Context*);
+  // An upload beside the work: it does not wait for what is queued already, which may not touch `to`; what is queued from now on
+  // waits for it.
+  int (*upload_beside)(Context*, void* to, const void* from, int64_t bytes);
+  // Sets mark 0 or 1 behind what is queued; and returns when everything before that mark is done, at once where it was never set.
+  // A mark of a context that several use may have been moved on by another: reaching it then takes longer.
+  int (*set_mark)(Context*, int32_t mark);
+  int (*reach_mark)(Context*, int32_t mark);
 
   int (*product)(Context*, const Product&);
 

@@ -1,9 +1,10 @@
 // One decode step as a list of launches. For each layer, with x the residual stream of one token a row:
-//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  logits norm(x) W_head^T and a draw for the rows that
-//   want one.
+//   x += attention(norm(x)) over the cache,  x += feed_forward(norm(x));  logits norm(x) W_head^T; of a row that is to draw, a
+//   draw; and what the row feeds in the next step.
 // The addition to the residual stream happens inside the norm that follows it, the embedding inside the first one, GELU inside
-// its product: beside products a layer of GPT-2 is three launches, one of Llama four, and a step two more (docs/cuda.md). Nothing
-// waits for the device before the draws.
+// its product: beside products a layer of GPT-2 is three launches, one of Llama four, and a step two more (docs/cuda.md). The
+// list depends on the number of rows alone, not on what they want, so that it is recorded once and replayed. The steps of a burst
+// follow each other on the device, and the host waits behind the last.
 #include "gpu/decode.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ const float* on_device(const float* weights) {
   return weights;
 }
 
-int64_t words_of(const Shape& s) { return (int64_t{s.vocab} + 63) / 64; }
+BurstSizes sizes_of(const Shape& s, int32_t slots, int32_t steps) { return {slots, (int64_t{s.vocab} + 63) / 64, steps}; }
 
 // Whether the sampler takes rows of such a size, without scratch or with it: it says so of no rows as well.
 bool sampler_takes(const Session& session, int32_t vocab, int32_t classes, float* scratch) {
@@ -40,16 +41,21 @@ bool sampler_takes(const Session& session, int32_t vocab, int32_t classes, float
 
 }  // namespace
 
-StepBlock::StepBlock(std::byte* base, int64_t slots)
+BurstBlock::BurstBlock(std::byte* base, const BurstSizes& s)
     : draw(reinterpret_cast<SampleDraw*>(base)),
-      token(reinterpret_cast<int32_t*>(base + ints_at(slots))),
-      slot(token + slots),
-      position(slot + slots),
-      seen(reinterpret_cast<uint64_t*>(base + seen_at(slots))) {}
+      token(reinterpret_cast<int32_t*>(base + s.ints())),
+      slot(token + s.slots),
+      position(slot + s.slots),
+      step(position + s.slots),
+      given(step + s.slots),
+      limit(given + s.slots),
+      feed(limit + s.slots),
+      seen(reinterpret_cast<uint64_t*>(base + s.seen())),
+      drawn(reinterpret_cast<SampleDraw*>(base + s.drawn())) {}
 
-DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape& s, int32_t slots, int32_t classes,
+DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape& s, const BurstSizes& sizes, int32_t classes,
                                             Region& region) {
-  const int64_t rows = (int64_t{slots} + kProductRows - 1) / kProductRows * kProductRows;
+  const int64_t slots = sizes.slots, rows = (slots + kProductRows - 1) / kProductRows * kProductRows;
   Buffers b = {};
   b.x = region.take<float>(rows * s.width);
   b.branch = region.take<float>(rows * s.width);
@@ -61,7 +67,7 @@ DecoderOnGpu::Buffers DecoderOnGpu::lay_out(const Session& session, const Shape&
   b.arrived = region.take<uint32_t>(cuda::decode_counters(slots, s.heads));  // zeros, as the table gives memory
   b.logits = region.take<float>(int64_t{kProductRows} * s.vocab);
   b.nothing = region.take<float>(s.vocab);
-  b.step = region.take<std::byte>(StepBlock::bytes(slots, words_of(s), slots));
+  b.burst = region.take<std::byte>(sizes.all());
   if (!s.gpt2) {
     b.up = region.take<bf16>(rows * s.up_width());
     b.rope = region.take<float>(int64_t{s.context} * s.head_dim);
@@ -87,32 +93,33 @@ void DecoderOnGpu::check_sizes(const Session& session, const Shape& s, int32_t s
 }
 
 DecoderOnGpu::DecoderOnGpu(std::shared_ptr<Session> session, const Shape& shape, const float* weights,
-                           const GrammarTables& grammar, const SampleSettings& settings, int32_t slots)
+                           const GrammarTables& grammar, const SampleSettings& settings, int32_t slots, int32_t steps,
+                           const RecordRules& rules)
     : session_(std::move(session)),
       table_(session_->table()),
       shape_(shape),
       weights_(on_device(weights)),
       w_(bind(shape, layout_of(shape), const_cast<float*>(weights_))),
       settings_(settings),
-      slots_(slots),
+      rules_(rules),
+      sizes_(sizes_of(shape, slots, steps)),
       parameters_(layout_of(shape).count),
-      words_(words_of(shape)),
       strides_(shape),
-      grammar_(session_, with_room(grammar, slots)) {
-  const int64_t cached = KvStrides::bytes(shape, slots, 1), block = StepBlock::bytes(slots, words_, slots);
+      grammar_(session_, with_room(grammar)) {
+  const int64_t cached = KvStrides::bytes(shape, slots, 1);
   weights_region_.take<bf16>(parameters_);
   cache_region_.take<bf16>(cached);
-  pinned_.take<std::byte>(block);
-  lay_out(*session_, shape, slots, grammar.classes, buffers_region_);
+  pinned_.take<std::byte>(sizes_.all());
+  lay_out(*session_, shape, sizes_, grammar.classes, buffers_region_);
   weights_region_.reserve(session_);
   cache_region_.reserve(session_);
   pinned_.reserve(session_);
   buffers_region_.reserve(session_);
   rounded_ = weights_region_.take<bf16>(parameters_);
   cache_ = cache_region_.take<bf16>(cached);
-  host_ = StepBlock(pinned_.take<std::byte>(block), slots);
-  b_ = lay_out(*session_, shape, slots, grammar.classes, buffers_region_);
-  device_ = StepBlock(b_.step, slots);
+  host_ = BurstBlock(pinned_.take<std::byte>(sizes_.all()), sizes_);
+  b_ = lay_out(*session_, shape, sizes_, grammar.classes, buffers_region_);
+  device_ = BurstBlock(b_.burst, sizes_);
   if (!sampler_takes(*session_, shape.vocab, grammar.classes, b_.scratch))
     fail(SYN_UNSUPPORTED, "the grammar has %d classes, which the sampler of a GPU backend does not take", grammar.classes);
   const std::vector<float> nothing(static_cast<size_t>(shape.vocab), kLowest);
@@ -127,14 +134,14 @@ DecoderOnGpu::DecoderOnGpu(std::shared_ptr<Session> session, const Shape& shape,
 DecoderOnGpu::~DecoderOnGpu() { table_.wait(session_->context()); }
 
 // What a decoder takes of the device, the weights of the model with it.
-syn_memory DecoderOnGpu::plan(const Session& session, const Shape& s, const GrammarTables* grammar, int32_t slots) {
-  check_sizes(session, s, slots);
+syn_memory DecoderOnGpu::plan(const Session& session, const Shape& s, const GrammarTables* grammar, const BurstSizes& sizes) {
+  check_sizes(session, s, static_cast<int32_t>(sizes.slots));
   const Layout layout = layout_of(s);
   Region weights("weights"), rounded("rounded weights"), buffers("activations of decoding"), cache("key/value cache");
   plan_model(layout, weights);
   rounded.take<bf16>(layout.count);
-  cache.take<bf16>(KvStrides::bytes(s, slots, 1));
-  lay_out(session, s, slots, grammar ? grammar->classes : 1, buffers);
+  cache.take<bf16>(KvStrides::bytes(s, sizes.slots, 1));
+  lay_out(session, s, sizes, grammar ? grammar->classes : 1, buffers);
   syn_memory m = {};
   m.size = sizeof m;
   m.parameters = weights.bytes();
@@ -144,9 +151,9 @@ syn_memory DecoderOnGpu::plan(const Session& session, const Shape& s, const Gram
   return m;
 }
 
-void DecoderOnGpu::estimate(const Session& session, const Shape& s, const GrammarTables* grammar, int32_t slots,
+void DecoderOnGpu::estimate(const Session& session, const Shape& s, const GrammarTables* grammar, int32_t slots, int32_t steps,
                             syn_memory& out) {
-  syn_memory m = plan(session, s, grammar, slots);
+  syn_memory m = plan(session, s, grammar, sizes_of(s, slots, steps));
   require_room(session, "generation", m, 0);
   out.parameters += m.parameters;
   out.activations += m.activations;
@@ -155,8 +162,8 @@ void DecoderOnGpu::estimate(const Session& session, const Shape& s, const Gramma
 }
 
 // The grammar, where there is room for it and for the rest of the decoder; the weights lie there already.
-const GrammarTables& DecoderOnGpu::with_room(const GrammarTables& grammar, int32_t slots) const {
-  syn_memory m = plan(*session_, shape_, &grammar, slots);
+const GrammarTables& DecoderOnGpu::with_room(const GrammarTables& grammar) const {
+  syn_memory m = plan(*session_, shape_, &grammar, sizes_);
   require_room(*session_, "generation", m, m.parameters);
   return grammar;
 }
@@ -253,7 +260,6 @@ void DecoderOnGpu::feed_forward(int32_t layer, int32_t rows) {
   product(b_.activated, w.down, s.gpt2, w.down_bias, {b_.branch, kFp32}, rows, s.width, s.ffn);
 }
 
-// They depend on the number of rows and on memory that stays where it is.
 void DecoderOnGpu::layers(int32_t rows) {
   for (int32_t layer = 0; layer < shape_.layers; ++layer) {
     const auto& w = w_.layers[static_cast<size_t>(layer)];
@@ -264,13 +270,13 @@ void DecoderOnGpu::layers(int32_t rows) {
   }
 }
 
-void DecoderOnGpu::forward(const DecodeRows& rows) {
-  layers_.run(rows.rows, [&] { layers(rows.rows); });
-  if (rows.wanted > 0) norm(b_.branch, w_.final_norm_weight, w_.final_norm_bias, rows.wanted);
-}
-
+// Draws and next tokens of rows that begin with the first.
 void DecoderOnGpu::sample(const float* logits, int32_t first, int32_t rows) {
-  check(table_.sample(session_->stream(), {grammar_.tables(), settings_, logits, device_.draw + first, b_.scratch, rows}),
+  const BurstBlock& d = device_;
+  const cuda::Burst burst{d.token + first, d.position + first, d.step + first, d.given + first,
+                          d.limit + first, d.feed + first,     d.drawn + first, static_cast<int32_t>(sizes_.slots),
+                          rules_};
+  check(table_.sample(session_->stream(), {grammar_.tables(), settings_, logits, d.draw + first, b_.scratch, rows, burst}),
         "a draw");
 }
 
@@ -284,50 +290,70 @@ void DecoderOnGpu::draw(int32_t rows) {
   }
 }
 
-// A draw into the block, its memory beside it.
-void DecoderOnGpu::stage(int32_t row, const SampleDraw& draw) {
-  host_.draw[row] = draw;
-  host_.draw[row].memory.seen = device_.seen + row * words_;
-  std::copy_n(draw.memory.seen, words_, host_.seen + row * words_);
+// A step of rows, to be done again as often as there are steps.
+void DecoderOnGpu::queue_step(int32_t rows) {
+  layers(rows);
+  norm(b_.branch, w_.final_norm_weight, w_.final_norm_bias, rows);
+  draw(rows);
 }
 
-void DecoderOnGpu::unstage(int32_t row, SampleDraw& draw) const {
-  uint64_t* const seen = draw.memory.seen;
-  draw = host_.draw[row];
-  draw.memory.seen = seen;
-  std::copy_n(host_.seen + row * words_, words_, seen);
+// The rows into the block, and of each that draws what it is asked for and remembers. Of one step, those that do not want a draw
+// have been given more tokens than that.
+void DecoderOnGpu::stage(const DecodeRows& rows, const SampleDraw* draws) {
+  std::copy_n(rows.token, rows.rows, host_.token);
+  std::copy_n(rows.slot, rows.rows, host_.slot);
+  std::copy_n(rows.position, rows.rows, host_.position);
+  for (int32_t r = 0; r < rows.rows; ++r) {
+    host_.step[r] = 0;
+    host_.given[r] = rows.given ? rows.given[r] : r < rows.wanted ? 1 : 2;
+    host_.limit[r] = rows.limit ? rows.limit[r] : 1;
+    for (int32_t i = 1; i < std::min(rows.steps, host_.given[r]); ++i) host_.feed[(i - 1) * sizes_.slots + r] = rows.feed[r][i];
+  }
+  for (int32_t r = 0; r < rows.wanted; ++r) {
+    host_.draw[r] = draws[r];
+    host_.draw[r].memory.seen = device_.seen + r * sizes_.words;
+    std::copy_n(draws[r].memory.seen, sizes_.words, host_.seen + r * sizes_.words);
+  }
+}
+
+// What the rows drew and remember now to the caller, whose memories stay where they are.
+void DecoderOnGpu::unstage(const DecodeRows& rows, SampleDraw* draws) const {
+  for (int32_t r = 0; r < rows.wanted; ++r) {
+    uint64_t* const seen = draws[r].memory.seen;
+    std::copy_n(host_.seen + r * sizes_.words, sizes_.words, seen);
+    for (int32_t i = 0; i < rows.steps; ++i) {
+      SampleDraw& draw = draws[int64_t{i} * rows.wanted + r];
+      draw = host_.drawn[i * sizes_.slots + r];
+      draw.memory.seen = seen;
+    }
+  }
 }
 
 void DecoderOnGpu::upload(int32_t draws) {
-  check(table_.upload(session_->context(), device_.draw, host_.draw, StepBlock::bytes(slots_, words_, draws)),
-        "sending a step");
+  check(table_.upload(session_->context(), device_.draw, host_.draw, sizes_.sent(draws)), "sending a step");
 }
 
-void DecoderOnGpu::download(int32_t draws) {
-  if (draws > 0)
-    check(table_.download(session_->context(), host_.draw, device_.draw, StepBlock::bytes(slots_, words_, draws)),
-          "fetching draws");
+void DecoderOnGpu::download(int32_t steps) {
+  check(table_.download(session_->context(), host_.seen, device_.seen, sizes_.fetched(steps)), "fetching draws");
   check(table_.wait(session_->context()), "a step of decoding");
 }
 
 void DecoderOnGpu::step(const DecodeRows& rows, SampleDraw* draws) {
-  std::copy_n(rows.token, rows.rows, host_.token);
-  std::copy_n(rows.slot, rows.rows, host_.slot);
-  std::copy_n(rows.position, rows.rows, host_.position);
-  for (int32_t r = 0; r < rows.wanted; ++r) stage(r, draws[r]);
+  stage(rows, draws);
   upload(rows.wanted);
-  forward(rows);
-  draw(rows.wanted);
-  download(rows.wanted);
-  for (int32_t r = 0; r < rows.wanted; ++r) unstage(r, draws[r]);
+  for (int32_t i = 0; i < rows.steps; ++i) step_.run(rows.rows, [&] { queue_step(rows.rows); });
+  download(rows.steps);
+  unstage(rows, draws);
 }
 
 void DecoderOnGpu::way_out(SampleDraw& draw) {
-  stage(0, draw);
+  const int32_t zero = 0;  // its row: what it feeds and where does not matter
+  const DecodeRows row{&zero, &zero, &zero, 1, 1};
+  stage(row, &draw);
   upload(1);
   sample(b_.nothing, 0, 1);
   download(1);
-  unstage(0, draw);
+  unstage(row, &draw);
 }
 
 }  // namespace syn::gpu

@@ -27,6 +27,11 @@ class Queue {
   }
   void clear(void* p, int64_t bytes) const { done(table_.clear(context(), p, bytes), "clear"); }
   void wait() const { done(table_.wait(context()), "wait"); }
+  void upload_beside(void* to, const void* from, int64_t bytes) const {
+    done(table_.upload_beside(context(), to, from, bytes), "upload");
+  }
+  void set_mark(int32_t mark) const { done(table_.set_mark(context(), mark), "mark"); }
+  void reach_mark(int32_t mark) const { done(table_.reach_mark(context(), mark), "wait"); }
 
   // y [rows, out], ldy elements from row to row.
   void linear_forward(const bf16* x, const Linear& w, const cuda::Tensor& y, int64_t ldy, int32_t rows) const;

@@ -1,6 +1,9 @@
 // A training step on a device: a batch is sent, forward, loss and backward are queued and the losses fetched; an update is the
 // norm of the gradients and AdamW, where the device decides whether it is skipped. Nothing is allocated after creation but the
 // soft table. A cancelled or failed call drops the gradients since the last apply, as on the host.
+//
+// Two batches may be on their way. Before a third is packed, the mark behind the first is reached: by then the device has read
+// its integers, there and here, and its losses are back.
 #include "gpu/trainer.h"
 
 #include <algorithm>
@@ -33,7 +36,7 @@ const int32_t* Parcel::put(const int32_t* from, int64_t count) {
   return there(here);
 }
 
-void Parcel::send(const Queue& queue) const { queue.upload(device_, host_, bytes_of<int32_t>(used_)); }
+void Parcel::send(const Queue& queue) const { queue.upload_beside(device_, host_, bytes_of<int32_t>(used_)); }
 
 TrainerOnGpu::TrainerOnGpu(std::shared_ptr<ModelOnGpu> model, const syn_trainer_params& params)
     : model_(std::move(model)), params_(params), queue_(*model_->session()) {
@@ -53,6 +56,7 @@ TrainerOnGpu::TrainerOnGpu(std::shared_ptr<ModelOnGpu> model, const syn_trainer_
 
 TrainerOnGpu::~TrainerOnGpu() {
   const auto lock = hold();
+  abandon(false);  // what is queued works on memory that goes now
   soft_.reset();
   regions_.release();
 }
@@ -63,24 +67,29 @@ void TrainerOnGpu::abandon(bool gradients) noexcept {
   const Session& session = *model_->session();
   session.table().wait(session.context());
   if (!gradients) return;
+  for (Flight& flight : plan_.flights) flight.rows = 0;
+  owed_ = {};
   session.table().clear(session.context(), plan_.gradients, bytes_of<float>(layout().count));
   session.table().wait(session.context());
   targets_ = 0;
 }
 
-// Holds the device, sends the batch, lets body queue work on matrices that are up to date, and waits.
+// Holds the device, packs and sends the batch in the flight that is next, and lets body queue work behind its forward pass.
 template <class Body>
-void TrainerOnGpu::run(const DeviceBatch& batch, bool gradients, Body&& body) {
+void TrainerOnGpu::run(const CallerBatch& caller, bool gradients, const Dropout& drop, Body&& body) {
   const ForgetCancel forget{cancel_};
   const auto lock = hold();
   try {
     const Exec exec{model_->device()->pool, &cancel_};
     exec.poll();
-    plan_.parcel.send(queue_);
+    settle(next_);
+    Flight& flight = plan_.flights[next_];
+    DeviceBatch batch = pack(caller, gradients, flight.parcel);
+    batch.drop = drop;
+    flight.parcel.send(queue_);
     const Network net{model_->shape(), queue_, model_->weights(), model_->matrices(), plan_.rope, plan_.keep};
     forward(exec, net, batch, plan_.activations);
-    body(exec, net);
-    queue_.wait();
+    body(exec, net, batch, flight);
   } catch (...) {
     abandon(gradients);
     throw;
@@ -106,11 +115,9 @@ void TrainerOnGpu::soft_targets(const int32_t* index, const float* weight, int32
 }
 
 // Packs the batch, and derives from it what the passes need; its pointers are of the device.
-DeviceBatch TrainerOnGpu::prepare(const CallerBatch& b, bool gradients) {
+DeviceBatch TrainerOnGpu::pack(const CallerBatch& b, bool gradients, Parcel& parcel) const {
   const Shape& shape = model_->shape();
-  check_batch(shape, params_, soft_ ? soft_->rows : 0, b);
   const auto rows = static_cast<int32_t>(b.count);
-  Parcel& parcel = plan_.parcel;
   parcel.clear();
   DeviceBatch out = {};
   out.tokens = parcel.put(b.tokens, rows);
@@ -137,23 +144,51 @@ DeviceBatch TrainerOnGpu::prepare(const CallerBatch& b, bool gradients) {
   return out;
 }
 
-void TrainerOnGpu::fetch_losses(int64_t rows) {
-  queue_.download(plan_.nll_here, plan_.activations.nll, bytes_of<double>(rows));
+void TrainerOnGpu::fetch_losses(Flight& flight, int64_t rows) {
+  queue_.download(flight.nll, plan_.activations.nll, bytes_of<double>(rows));
 }
 
-void TrainerOnGpu::accumulate(const CallerBatch& caller, int32_t micro, syn_loss& out) {
+// Adds the losses of a flight to those that are owed, once they are back.
+void TrainerOnGpu::settle(int32_t which) {
+  Flight& flight = plan_.flights[which];
+  if (flight.rows == 0) return;
+  queue_.reach_mark(which);
+  deliver(loss_of(flight.targets, flight.nll, flight.rows), nullptr);
+  flight.rows = 0;
+}
+
+void TrainerOnGpu::accumulate(const CallerBatch& caller, int32_t micro, syn_loss* out) {
   require(plan_.gradients != nullptr, "this trainer was made for inference");
   require(caller.targets != nullptr, "targets is NULL");
   const Dropout drop = dropout_of(model_->shape(), params_.seed, step_, micro);
-  DeviceBatch batch = prepare(caller, true);
-  batch.drop = drop;
-  run(batch, true, [&](const Exec& exec, const Network& net) {
+  check(caller);
+  const int64_t targets = count_targets(caller);
+  run(caller, true, drop, [&](const Exec& exec, const Network& net, const DeviceBatch& batch, Flight& flight) {
     loss(exec, net, batch, plan_.activations, &gradients_, &plan_.scratch);
     backward(exec, net, batch, plan_.activations, gradients_, plan_.scratch);
-    fetch_losses(caller.count);
+    fetch_losses(flight, caller.count);
+    if (out) {
+      queue_.wait();
+      *out = loss_of(targets, flight.nll, caller.count);
+      return;
+    }
+    queue_.set_mark(next_);
+    flight.rows = caller.count;
+    flight.targets = targets;
+    next_ ^= 1;
   });
-  sum_losses(caller, plan_.nll_here, out);
-  targets_ += out.targets;
+  targets_ += targets;
+}
+
+void TrainerOnGpu::losses(syn_loss& out) {
+  const auto lock = hold();
+  try {
+    for (const int32_t older_first : {next_, next_ ^ 1}) settle(older_first);
+  } catch (...) {
+    abandon(true);
+    throw;
+  }
+  Trainer::losses(out);
 }
 
 void TrainerOnGpu::apply(double lr, syn_update& out) {
@@ -184,21 +219,22 @@ void TrainerOnGpu::apply(double lr, syn_update& out) {
 void TrainerOnGpu::score(const CallerBatch& caller, double* nll) {
   require(caller.targets != nullptr, "targets is NULL");
   require(nll != nullptr, "nll is NULL");
-  const DeviceBatch batch = prepare(caller, false);
-  run(batch, false, [&](const Exec& exec, const Network& net) {
+  check(caller);
+  run(caller, false, {}, [&](const Exec& exec, const Network& net, const DeviceBatch& batch, Flight& flight) {
     loss(exec, net, batch, plan_.activations, nullptr, nullptr);
-    fetch_losses(caller.count);
+    fetch_losses(flight, caller.count);
+    queue_.wait();
+    std::memcpy(nll, flight.nll, static_cast<size_t>(bytes_of<double>(caller.count)));
   });
-  std::memcpy(nll, plan_.nll_here, static_cast<size_t>(bytes_of<double>(caller.count)));
 }
 
 void TrainerOnGpu::logits(const CallerBatch& caller, int32_t dtype, void* out) {
   require(out != nullptr, "logits is NULL");
   require(dtype == SYN_F32 || dtype == SYN_F64, "dtype is neither 0 (f32) nor 1 (f64)");
-  const DeviceBatch batch = prepare(caller, false);
+  check(caller);
   const Shape& s = model_->shape();
   const int64_t stride = logit_stride(s.vocab), element = dtype == SYN_F32 ? bytes_of<float>(1) : bytes_of<double>(1);
-  run(batch, false, [&](const Exec& exec, const Network& net) {
+  run(caller, false, {}, [&](const Exec& exec, const Network& net, const DeviceBatch& batch, const Flight&) {
     for (int32_t begin = 0; begin < batch.segments.rows; begin += kXentRows) {
       exec.poll();
       const int32_t rows = std::min(kXentRows, batch.segments.rows - begin);

@@ -1,5 +1,6 @@
 // The trainer on a device: regions there, and the calls of the ABI in terms of the network's passes. What a step needs of the
-// host, a batch out and losses back, crosses in pinned memory.
+// host, a batch out and losses back, crosses in pinned memory, of which there are two pieces: while the device works on a batch
+// whose loss nobody waits for, the next is packed and sent.
 #ifndef SYN_GPU_TRAINER_H
 #define SYN_GPU_TRAINER_H
 
@@ -31,6 +32,14 @@ class Parcel {
   int64_t used_ = 0;
 };
 
+// A batch on its way: its integers, and where its losses come back. When it was queued a mark of its number was set behind it.
+struct Flight {
+  Parcel parcel;
+  double* nll = nullptr;  // [max_tokens], of the host
+  int64_t rows = 0;       // of losses that have not been added up; 0: none
+  int64_t targets = 0;    // of them
+};
+
 // Everything that is laid out.
 struct TrainerPlan {
   float* gradients = nullptr;  // [layout.count], sums over targets, not yet divided
@@ -39,11 +48,10 @@ struct TrainerPlan {
   GradientScratch scratch = {};
   float* rope = nullptr;
   Keep keep = Keep::kAll;
-  Parcel parcel;
+  Flight flights[2];
   double* norm_partial = nullptr;
   UpdateResult* update = nullptr;
-  double* nll_here = nullptr;  // [max_tokens], of the host, as the next
-  UpdateResult* update_here = nullptr;
+  UpdateResult* update_here = nullptr;  // of the host
 };
 
 struct TrainerRegions {
@@ -70,7 +78,8 @@ class TrainerOnGpu final : public Trainer {
 
   const Layout& layout() const override { return model_->layout(); }
   void soft_targets(const int32_t* index, const float* weight, int32_t rows) override;
-  void accumulate(const CallerBatch& batch, int32_t micro, syn_loss& out) override;
+  void accumulate(const CallerBatch& batch, int32_t micro, syn_loss* out) override;
+  void losses(syn_loss& out) override;
   void apply(double lr, syn_update& out) override;
   void score(const CallerBatch& batch, double* nll) override;
   void logits(const CallerBatch& batch, int32_t dtype, void* out) override;
@@ -89,9 +98,11 @@ class TrainerOnGpu final : public Trainer {
   };
 
   template <class Body>
-  void run(const DeviceBatch& batch, bool gradients, Body&& body);
-  DeviceBatch prepare(const CallerBatch& batch, bool gradients);
-  void fetch_losses(int64_t rows);
+  void run(const CallerBatch& batch, bool gradients, const Dropout& drop, Body&& body);
+  DeviceBatch pack(const CallerBatch& batch, bool gradients, Parcel& parcel) const;
+  void check(const CallerBatch& batch) const { check_batch(model_->shape(), params_, soft_ ? soft_->rows : 0, batch); }
+  void fetch_losses(Flight& flight, int64_t rows);
+  void settle(int32_t flight);
   void abandon(bool gradients) noexcept;
   float* state_at(int32_t state, const syn::Tensor& tensor) const;
   std::unique_lock<std::mutex> hold() const { return std::unique_lock<std::mutex>(model_->device()->busy); }
@@ -103,6 +114,7 @@ class TrainerOnGpu final : public Trainer {
   TrainerPlan plan_;
   Weights<float> gradients_;  // views of plan_.gradients
   std::unique_ptr<SoftTable> soft_;
+  int32_t next_ = 0;     // which flight the next batch takes
   int64_t targets_ = 0;  // since the last apply
 };
 

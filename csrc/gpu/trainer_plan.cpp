@@ -37,9 +37,11 @@ TrainerPlan plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_p
   // Tokens, targets, soft rows, positions, offsets; for the gradients of embeddings, starts and orders of tokens and positions.
   int64_t integers = 4 * rows + params.max_segments + 1;
   if (training) integers += 2 * rows + s.vocab + 1 + s.context + 1;
-  int32_t* const here = regions.host.take<int32_t>(integers);
-  p.parcel = Parcel(here, regions.workspace.take<int32_t>(integers));
-  p.nll_here = regions.host.take<double>(rows);
+  for (Flight& flight : p.flights) {
+    int32_t* const here = regions.host.take<int32_t>(integers);
+    flight.parcel = Parcel(here, regions.workspace.take<int32_t>(integers));
+    flight.nll = regions.host.take<double>(rows);
+  }
   if (!training) return p;
   p.gradients = regions.gradients.take<float>(parameters);
   p.moment1 = regions.moments.take<float>(parameters);

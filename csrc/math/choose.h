@@ -53,9 +53,8 @@ SYN_HD void settle_way_out(const GrammarTables& g, const SampleSettings& s, int3
 
 // How near to the end a token leads; without the mask only the end itself counts.
 SYN_HD uint32_t way_out_rank(const GrammarTables& g, const SampleSettings& s, const GrammarMemory& m, int32_t token) {
-  const uint16_t c = g.token_class[token];
-  if (!s.mask) return c != kNoClass && g.class_role[c] == kRoleEnd ? 0 : 1;
-  return g.distance[next_state(g, m.state, c)];
+  if (!s.mask) return says_end(g, token) ? 0 : 1;
+  return g.distance[next_state(g, m.state, g.token_class[token])];
 }
 
 }  // namespace syn

@@ -61,6 +61,12 @@ SYN_HD bool vetoed(const GrammarTables& g, const GrammarMemory& m, int32_t token
   return false;
 }
 
+// Whether a token says that its record ends, whatever the state.
+SYN_HD bool says_end(const GrammarTables& g, int32_t token) {
+  const uint16_t c = g.token_class[token];
+  return c != kNoClass && g.class_role[c] == kRoleEnd;
+}
+
 // room: how many tokens may follow this one; kUnlimited where there is no limit.
 constexpr int32_t kUnlimited = INT32_MAX;
 SYN_HD bool class_open(const GrammarTables& g, int32_t state, uint16_t c, int32_t room) {

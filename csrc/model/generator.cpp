@@ -4,6 +4,9 @@
 // that has filled the context begins a new chunk. The last token of a full chunk is not fed, as nothing is drawn from it: what
 // follows it is drawn from the new chunk.
 //
+// A GPU takes several steps at a time, a burst: what a record draws in one it feeds in the next, until it ends or its chunk is
+// full; then its slot idles to the end of the burst. The bookkeeping is made here for every backend, step by step behind a burst.
+//
 // Determinism: see generator.h; only the sums of the statistics are added in slot order. Nothing is allocated in a step.
 #include "model/generator.h"
 
@@ -23,7 +26,6 @@ namespace {
 
 constexpr int32_t kMostSlots = 1 << 16;
 constexpr int64_t kMostTokens = int64_t{1} << 31;  // a position is 32 bits of the counter
-constexpr int64_t kFarthest = 1 << 16;             // no state is farther from the end
 
 void check_vocabulary(const GrammarTables& tables, const Shape& shape) {
   require(tables.vocab == shape.vocab, "the grammar has %d tokens, the model %d", tables.vocab, shape.vocab);
@@ -32,13 +34,15 @@ void check_vocabulary(const GrammarTables& tables, const Shape& shape) {
 struct Slot {
   bool active = false;
   bool closed = false;  // the length limit has had a say
+  bool idle = false;    // until the end of the burst
   GeneratorRecord record;
   GrammarMemory memory = {};
   int32_t* feed = nullptr;  // [context] tokens to be fed
   int32_t fed = 0, to_feed = 0;
   int32_t position = 0;  // in the chunk, of the next token to be fed
 
-  bool wants_draw() const { return fed + 1 == to_feed; }
+  int32_t given() const { return to_feed - fed; }  // tokens to be fed that it has not drawn since
+  bool wants_draw() const { return given() == 1; }
 };
 
 }  // namespace
@@ -64,7 +68,8 @@ GeneratorSettings generator_settings(const syn_generator_params& p) {
           p.report_mass != 0,
           static_cast<Precision>(p.precision),
           static_cast<CacheNumbers>(p.cache),
-          {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0}};
+          {p.seed, p.temperature, p.top_k, p.top_p, p.min_p, p.mask != 0},
+          kBurstSteps};
 }
 
 class SlotGenerator final : public Generator {
@@ -77,19 +82,21 @@ class SlotGenerator final : public Generator {
   void take(int32_t* tokens, int64_t* numbers, int64_t capacity, syn_record& out) override;
 
  private:
-  // Per-step arrays, laid out twice as core/arena.h explains.
+  // Arrays of a burst, laid out twice as core/arena.h explains.
   struct Buffers {
-    int32_t *token, *slot, *position;  // [slots] the rows of a step
-    SampleDraw* draw;                  // [slots]
-    int32_t* feed;                     // [slots, context]
-    uint64_t* seen;                    // [slots, words]
+    int32_t *token, *slot, *position, *given, *limit;  // [slots] the rows
+    const int32_t** feed_of;                           // [slots]
+    SampleDraw* draw;                                  // [steps, slots]
+    int32_t* feed;                                     // [slots, context]
+    uint64_t* seen;                                    // [slots, words]
   };
-  static Buffers lay_out(const Shape&, int32_t slots, Arena& arena);
+  static Buffers lay_out(const Shape&, int32_t slots, int32_t steps, Arena& arena);
 
   void refill();
   void begin_chunk(Slot& slot);
-  void step(Exec& exec, syn_generator_stats& stats);
-  DecodeRows gather();
+  void burst(Exec& exec, int32_t steps, syn_generator_stats& stats);
+  DecodeRows gather(int32_t steps);
+  int32_t steps_without_host(const Slot& slot, int32_t most) const;
   void accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats);
   void finish(Slot& slot);
   void finish_without_model(Slot& slot);
@@ -101,6 +108,7 @@ class SlotGenerator final : public Generator {
   const std::shared_ptr<Grammar> grammar_;
   const GeneratorSettings settings_;
   const GrammarTables tables_;
+  const int32_t most_steps_;  // of a burst
   const std::unique_ptr<StepDecoder> decoder_;
   ReadyRing ready_;
   PatientQueue queue_;
@@ -109,12 +117,15 @@ class SlotGenerator final : public Generator {
   Buffers b_;
 };
 
-SlotGenerator::Buffers SlotGenerator::lay_out(const Shape& s, int32_t slots, Arena& arena) {
+SlotGenerator::Buffers SlotGenerator::lay_out(const Shape& s, int32_t slots, int32_t steps, Arena& arena) {
   Buffers b;
   b.token = arena.take<int32_t>(slots);
   b.slot = arena.take<int32_t>(slots);
   b.position = arena.take<int32_t>(slots);
-  b.draw = arena.take<SampleDraw>(slots);
+  b.given = arena.take<int32_t>(slots);
+  b.limit = arena.take<int32_t>(slots);
+  b.feed_of = arena.take<const int32_t*>(slots);
+  b.draw = arena.take<SampleDraw>(int64_t{steps} * slots);
   b.feed = arena.take<int32_t>(int64_t{slots} * s.context);
   b.seen = arena.take<uint64_t>(int64_t{slots} * ((s.vocab + 63) / 64));
   return b;
@@ -125,13 +136,14 @@ SlotGenerator::SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Gramm
       grammar_(std::move(grammar)),
       settings_(settings),
       tables_(grammar_->tables()),
+      most_steps_(most_steps(*model_->device(), settings)),
       decoder_(make_step_decoder(model_, tables_, settings)),
       ready_(settings.slots, settings.max_tokens),
       slots_(static_cast<size_t>(settings.slots)) {
   const Shape& s = model_->shape();
-  lay_out(s, settings.slots, arena_);
+  lay_out(s, settings.slots, most_steps_, arena_);
   arena_.reserve();
-  b_ = lay_out(s, settings.slots, arena_);
+  b_ = lay_out(s, settings.slots, most_steps_, arena_);
   for (size_t i = 0; i < slots_.size(); ++i) {
     slots_[i].feed = b_.feed + i * static_cast<size_t>(s.context);
     slots_[i].memory.seen = b_.seen + i * static_cast<size_t>((s.vocab + 63) / 64);
@@ -141,7 +153,7 @@ SlotGenerator::SlotGenerator(std::shared_ptr<Model> model, std::shared_ptr<Gramm
 void SlotGenerator::estimate(const Device& device, const Shape& s, const Grammar* grammar, const GeneratorSettings& settings,
                              syn_memory& out) {
   Arena arena("generator");
-  lay_out(s, settings.slots, arena);
+  lay_out(s, settings.slots, most_steps(device, settings), arena);
   const GrammarTables tables = grammar ? grammar->tables() : GrammarTables{};
   estimate_step_decoder(device, s, grammar ? &tables : nullptr, settings, out);
   out.workspace += arena.bytes() + ReadyRing::bytes(settings.slots, settings.max_tokens);
@@ -171,8 +183,9 @@ void SlotGenerator::run(int64_t max_steps, syn_generator_stats& stats) {
     exec.poll();
     refill();
     if (active() == 0) break;
-    step(exec, stats);
-    ++stats.steps;
+    const auto steps = static_cast<int32_t>(std::min<int64_t>(most_steps_, max_steps - stats.steps));
+    burst(exec, steps, stats);
+    stats.steps += steps;
   }
   stats.active = active();
   stats.queued = queue_.size();
@@ -195,12 +208,19 @@ void SlotGenerator::refill() {
   }
 }
 
-// The rows of a step: those that want a draw first, ordered by what decides which tokens are legal, measured draws before all.
-DecodeRows SlotGenerator::gather() {
-  DecodeRows rows{b_.token, b_.slot, b_.position, 0, 0};
+// How many steps, of so many at the most, a slot takes before its chunk is full or its record as long as it may be.
+int32_t SlotGenerator::steps_without_host(const Slot& slot, int32_t most) const {
+  const int64_t chunk = std::max(1, model_->shape().context - 1 - slot.position);
+  const int64_t record = slot.given() - 1 + settings_.max_tokens - slot.record.length();
+  return static_cast<int32_t>(std::min({int64_t{most}, chunk, record}));
+}
+
+// The rows of a burst: those that draw in it first, ordered by what decides which tokens are legal, measured draws before all.
+DecodeRows SlotGenerator::gather(int32_t steps) {
+  DecodeRows rows{b_.token, b_.slot, b_.position, 0, 0, steps, b_.feed_of, b_.given, b_.limit};
   for (const bool wanted : {true, false}) {
     for (size_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].active && slots_[i].wants_draw() == wanted) b_.slot[rows.rows++] = static_cast<int32_t>(i);
+      if (slots_[i].active && (slots_[i].given() <= steps) == wanted) b_.slot[rows.rows++] = static_cast<int32_t>(i);
     }
     if (wanted) rows.wanted = rows.rows;
   }
@@ -212,27 +232,35 @@ DecodeRows SlotGenerator::gather() {
     return a.memory.last_order != b.memory.last_order ? a.memory.last_order < b.memory.last_order : i < j;
   });
   for (int32_t r = 0; r < rows.rows; ++r) {
-    const Slot& slot = slots_[static_cast<size_t>(b_.slot[r])];
+    Slot& slot = slots_[static_cast<size_t>(b_.slot[r])];
+    slot.idle = false;
+    b_.feed_of[r] = slot.feed + slot.fed;
     b_.token[r] = slot.feed[slot.fed];
     b_.position[r] = slot.position;
+    b_.given[r] = slot.given();
+    b_.limit[r] = steps_without_host(slot, steps);
     if (r < rows.wanted) b_.draw[r] = next_draw(slot);
   }
   return rows;
 }
 
-void SlotGenerator::step(Exec& exec, syn_generator_stats& stats) {
-  const DecodeRows rows = gather();
+void SlotGenerator::burst(Exec& exec, int32_t steps, syn_generator_stats& stats) {
+  const DecodeRows rows = gather(steps);
   decoder_->step(exec, rows, b_.draw);
-  for (int32_t r = 0; r < rows.rows; ++r) {
-    Slot& slot = slots_[static_cast<size_t>(rows.slot[r])];
-    ++slot.fed;
-    ++slot.position;
-    if (r < rows.wanted) accept(slot, b_.draw[r], stats);
+  for (int32_t i = 0; i < steps; ++i) {
+    for (int32_t r = 0; r < rows.rows; ++r) {
+      Slot& slot = slots_[static_cast<size_t>(rows.slot[r])];
+      if (slot.idle) continue;
+      const bool drew = slot.wants_draw();
+      ++slot.fed;
+      ++slot.position;
+      if (drew) accept(slot, b_.draw[int64_t{i} * rows.wanted + r], stats);
+    }
   }
 }
 
 bool SlotGenerator::measured(const Slot& slot) const {
-  return settings_.report_mass || (slot.record.patient() + slot.record.length()) % kMeasureEvery == 0;
+  return is_measured(settings_.rules(), slot.record.patient(), slot.record.length());
 }
 
 SampleDraw SlotGenerator::next_draw(const Slot& slot) const {
@@ -240,9 +268,7 @@ SampleDraw SlotGenerator::next_draw(const Slot& slot) const {
   d.patient = slot.record.patient();
   d.position = static_cast<uint32_t>(slot.record.length());
   d.memory = slot.memory;
-  d.measured = measured(slot);
-  const int64_t room = settings_.max_tokens - slot.record.length() - 1;
-  d.room = room < kFarthest ? static_cast<int32_t>(room) : kUnlimited;
+  ask(settings_.rules(), d);
   return d;
 }
 
@@ -259,6 +285,9 @@ bool SlotGenerator::limited(int32_t state, int32_t room) const {
 // Takes a draw into the record, and decides how it goes on.
 void SlotGenerator::accept(Slot& slot, const SampleDraw& d, syn_generator_stats& stats) {
   const auto patient = static_cast<long long>(d.patient);
+  if (d.patient != slot.record.patient() || d.position != slot.record.length())
+    fail(SYN_INTERNAL, "a draw is of token %u of patient %lld, expected token %lld of patient %lld", d.position, patient,
+         static_cast<long long>(slot.record.length()), static_cast<long long>(slot.record.patient()));
   if (d.status == kNothingLegal)
     fail(SYN_FORMAT, "the vetoes of the grammar leave no token in state %d after %u tokens of patient %lld", slot.memory.state,
          d.position, patient);
@@ -273,10 +302,9 @@ void SlotGenerator::accept(Slot& slot, const SampleDraw& d, syn_generator_stats&
   stats.logp_masked += d.logp_masked;
   stats.no_legal_logit += d.status == kNoLegalLogit;
 
-  const bool mask = settings_.sample.mask;
-  if (mask ? d.memory.state == tables_.done : grammar_->role(d.token) == kRoleEnd) return finish(slot);
+  if (ends(tables_, settings_.sample, d)) return finish(slot);
   if (slot.record.length() == settings_.max_tokens) {
-    if (mask)
+    if (settings_.sample.mask)
       fail(SYN_FORMAT, "the vetoes of the grammar keep the record of patient %lld open at its limit of %u tokens", patient,
            d.position + 1);
     slot.closed = true;
@@ -289,6 +317,7 @@ void SlotGenerator::accept(Slot& slot, const SampleDraw& d, syn_generator_stats&
 }
 
 void SlotGenerator::begin_chunk(Slot& slot) {
+  slot.idle = true;
   slot.to_feed = slot.record.next_chunk(*grammar_, model_->shape().context, slot.feed);
   slot.fed = slot.position = 0;
   if (slot.to_feed == 0) finish_without_model(slot);
@@ -298,6 +327,7 @@ void SlotGenerator::finish(Slot& slot) {
   const GeneratorRecord& r = slot.record;
   ready_.add({r.buffer(), r.patient(), r.length(), r.chunks(), slot.closed, r.measured(), r.removed()});
   slot.active = false;
+  slot.idle = true;
 }
 
 // No chunk with room for another token can begin: the grammar's shortest way out, without asking the model.

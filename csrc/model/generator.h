@@ -7,6 +7,7 @@
 #include <atomic>
 #include <memory>
 
+#include "math/next_draw.h"
 #include "model/grammar.h"
 #include "model/model.h"
 #include "ops/attention_decode.h"
@@ -15,9 +16,10 @@
 
 namespace syn {
 
-// Without report_mass a draw is measured when (patient + position in the record) is a multiple of this: a sample of the tokens
-// that depends on nothing else.
-constexpr int64_t kMeasureEvery = 16;
+// Steps that a GPU takes between two waits of the host. A slot whose chunk or record ends in between idles for the rest of them,
+// on the average for half of one less: 3.5 steps of the hundreds that a chunk has. What waits cost has gone down to an eighth by
+// then, and twice as many steps would win half of the rest for twice the idling.
+constexpr int32_t kBurstSteps = 8;
 
 struct GeneratorSettings {
   int32_t slots;
@@ -26,6 +28,9 @@ struct GeneratorSettings {
   Precision precision;  // of the linear layers: kFp32 or kInt8
   CacheNumbers cached;
   SampleSettings sample;
+  int32_t burst;  // steps that a GPU takes without the host; they change no record
+
+  RecordRules rules() const { return {max_tokens, report_mass}; }
 };
 
 // Throws SYN_INVALID_ARGUMENT with the field, what was found and what was expected.

@@ -69,7 +69,7 @@ class GpuDecoder final : public StepDecoder {
       : model_(std::move(model)) {
     const std::lock_guard<std::mutex> lock(model_->device()->busy);
     decoder_ = std::make_unique<gpu::DecoderOnGpu>(model_->device()->gpu, model_->shape(), model_->weights_on_gpu(), grammar,
-                                                   settings.sample, settings.slots);
+                                                   settings.sample, settings.slots, settings.burst, settings.rules());
   }
   ~GpuDecoder() override {
     const std::lock_guard<std::mutex> lock(model_->device()->busy);
@@ -105,6 +105,8 @@ void check_settings_on_gpu(const GeneratorSettings& s) {
 
 }  // namespace
 
+int32_t most_steps(const Device& device, const GeneratorSettings& settings) { return device.gpu ? settings.burst : 1; }
+
 std::unique_ptr<StepDecoder> make_step_decoder(const std::shared_ptr<Model>& model, const GrammarTables& grammar,
                                                const GeneratorSettings& settings) {
   const Device& device = *model->device();
@@ -120,7 +122,7 @@ void estimate_step_decoder(const Device& device, const Shape& shape, const Gramm
   if (device.gpu) {
     check_settings_on_gpu(settings);
     const std::lock_guard<std::mutex> lock(device.busy);
-    gpu::DecoderOnGpu::estimate(*device.gpu, shape, grammar, settings.slots, out);
+    gpu::DecoderOnGpu::estimate(*device.gpu, shape, grammar, settings.slots, settings.burst, out);
   } else if (device.backend == SYN_BACKEND_REF) {
     HostDecoder<double>::estimate(device, shape, settings, out);
   } else {

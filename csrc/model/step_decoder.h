@@ -15,14 +15,24 @@ struct Device;
 struct GeneratorSettings;
 struct Shape;
 
-// The tokens of one step. Row r is the token of a slot at a position of its chunk; the slots are all different.
+// The tokens of one step, or of a burst of steps. Row r is a slot, all different, at a position of its chunk. In each step of a
+// burst it feeds a token at the next position: first those that it was given, then what it drew in the step before. It idles from
+// its limit on, or when its record has ended (math/next_draw.h).
 struct DecodeRows {
-  const int32_t* token;     // [rows]
+  const int32_t* token;     // [rows] of the first step
   const int32_t* slot;      // [rows]
-  const int32_t* position;  // [rows]
+  const int32_t* position;  // [rows] of the first step
   int32_t rows;
-  int32_t wanted;  // the first so many rows want a draw, the others only fill their caches
+  int32_t wanted;  // the first so many rows draw, from the last token on that they were given; the others only fill their caches
+  int32_t steps = 1;
+  // Of several steps; null for one.
+  const int32_t* const* feed = nullptr;  // [rows] where the tokens that a row is given lie, the first of them again
+  const int32_t* given = nullptr;        // [rows] how many they are, at least 1; rows that draw: at most steps
+  const int32_t* limit = nullptr;        // [rows] steps, 1 to steps
 };
+
+// How many steps a burst may have.
+int32_t most_steps(const Device& device, const GeneratorSettings& settings);
 
 class StepDecoder {
  public:
@@ -31,9 +41,10 @@ class StepDecoder {
   // Takes over the weights when they have changed since the last call.
   virtual void refresh(Exec& exec) = 0;
 
-  // The rows through the network, and a draw for each that wants one; draws [rows.wanted], their memories in the memory of the
-  // host. Rows do not influence each other. A step that was cancelled may be taken again: it only wrote positions that it will
-  // write again. Allocates nothing.
+  // The rows through the network, rows.steps times (1 to most_steps), and a draw for each that wants one. draws [steps, wanted]:
+  // the first of them hold what each row's first draw is asked for, with a memory that lies on the host. Then [i, r] is what row
+  // r drew in step i, where it did; seen of all draws of a row is as its last one left it. Rows do not influence each other. A
+  // call that was cancelled may be made again: it only wrote positions that it will write again. Allocates nothing.
   virtual void step(Exec& exec, const DecodeRows& rows, SampleDraw* draws) = 0;
 
   // A draw without the network, as if no logit were finite: the grammar's shortest way out. Allocates nothing.

@@ -73,7 +73,7 @@ void TrainerOf<Real>::clear_gradients() {
 }
 
 template <class Real>
-void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_loss& out) {
+void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_loss* out) {
   require(plan_.gradients != nullptr, "this trainer was made for inference");
   require(caller.targets != nullptr, "targets is NULL");
   const Dropout drop = dropout_of(model_->shape(), params_.seed, step_, micro);
@@ -87,10 +87,12 @@ void TrainerOf<Real>::accumulate(const CallerBatch& caller, int32_t micro, syn_l
     });
   } catch (...) {
     clear_gradients();
+    owed_ = {};
     throw;
   }
-  sum_losses(caller, plan_.activations.nll, out);
-  targets_ += out.targets;
+  const syn_loss of_batch = loss_of(count_targets(caller), plan_.activations.nll, caller.count);
+  deliver(of_batch, out);
+  targets_ += of_batch.targets;
 }
 
 template <class Real>

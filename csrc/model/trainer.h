@@ -39,8 +39,9 @@ RowIndex index_rows(const int32_t* id, int32_t rows, int32_t ids, int32_t* start
 // The dropout of one batch; its sites are numbered by the passes.
 Dropout dropout_of(const Shape& shape, uint64_t seed, int64_t step, int32_t micro);
 
-// The rows with a target and the sum of their nll [count].
-void sum_losses(const CallerBatch& batch, const double* nll, syn_loss& out);
+// How many rows have a target; and the loss of so many, the sum of nll [rows].
+int64_t count_targets(const CallerBatch& batch);
+syn_loss loss_of(int64_t targets, const double* nll, int64_t rows);
 
 // One of the three by its SYN_STATE_ number; gradients null: the trainer was made for inference.
 template <class Real>
@@ -62,7 +63,9 @@ class Trainer {
 
   virtual const Layout& layout() const = 0;
   virtual void soft_targets(const int32_t* index, const float* weight, int32_t rows) = 0;
-  virtual void accumulate(const CallerBatch& batch, int32_t micro, syn_loss& out) = 0;
+  // out null: its loss is for losses().
+  virtual void accumulate(const CallerBatch& batch, int32_t micro, syn_loss* out) = 0;
+  virtual void losses(syn_loss& out);
   virtual void apply(double lr, syn_update& out) = 0;
   virtual void score(const CallerBatch& batch, double* nll) = 0;
   virtual void logits(const CallerBatch& batch, int32_t dtype, void* out) = 0;
@@ -87,8 +90,12 @@ class Trainer {
   // Throws unless an update may be made: the trainer trains, of targets > 0 since the last one, at that rate.
   static void check_update(bool trains, int64_t targets, double lr);
 
+  // A loss to the caller who waits for it (out), or to those that are owed.
+  void deliver(const syn_loss& loss, syn_loss* out);
+
   std::atomic<bool> cancel_{false};
   int64_t step_ = 0;
+  syn_loss owed_ = {};  // of batches whose loss nobody waited for, since they were asked for
 };
 
 }  // namespace syn

@@ -85,13 +85,33 @@ Dropout dropout_of(const Shape& shape, uint64_t seed, int64_t step, int32_t micr
   return {dropout_key(seed, static_cast<uint64_t>(step), static_cast<uint32_t>(micro)), 0, keep_threshold(p), 1 / (1 - p)};
 }
 
-void sum_losses(const CallerBatch& b, const double* nll, syn_loss& out) {
-  out = {};
+int64_t count_targets(const CallerBatch& b) {
+  int64_t targets = 0;
+  for (int64_t r = 0; r < b.count; ++r) targets += b.targets[r] >= 0 || (b.soft_row && b.soft_row[r] >= 0);
+  return targets;
+}
+
+syn_loss loss_of(int64_t targets, const double* nll, int64_t rows) {
+  syn_loss out = {};
   out.size = sizeof out;
-  for (int64_t r = 0; r < b.count; ++r) {
-    out.targets += b.targets[r] >= 0 || (b.soft_row && b.soft_row[r] >= 0);
-    out.sum += nll[r];
+  out.targets = targets;
+  for (int64_t r = 0; r < rows; ++r) out.sum += nll[r];
+  return out;
+}
+
+void Trainer::deliver(const syn_loss& loss, syn_loss* out) {
+  if (out) {
+    *out = loss;
+  } else {
+    owed_.targets += loss.targets;
+    owed_.sum += loss.sum;
   }
+}
+
+void Trainer::losses(syn_loss& out) {
+  out = owed_;
+  out.size = sizeof out;
+  owed_ = {};
 }
 
 void Trainer::check_update(bool trains, int64_t targets, double lr) {

@@ -38,7 +38,7 @@ class TrainerOf final : public Trainer {
 
   const Layout& layout() const override { return model_->layout(); }
   void soft_targets(const int32_t* index, const float* weight, int32_t rows) override;
-  void accumulate(const CallerBatch& batch, int32_t micro, syn_loss& out) override;
+  void accumulate(const CallerBatch& batch, int32_t micro, syn_loss* out) override;
   void apply(double lr, syn_update& out) override;
   void score(const CallerBatch& batch, double* nll) override;
   void logits(const CallerBatch& batch, int32_t dtype, void* out) override;

@@ -76,6 +76,7 @@ TEST(Abi, NullsAreSentencesNotCrashes) {
   invalid([&](syn_error* e) { return syn_trainer_create(nullptr, nullptr, &trainer, e); });
   invalid([&](syn_error* e) { return syn_trainer_soft_targets(nullptr, nullptr, nullptr, 0, e); });
   invalid([&](syn_error* e) { return syn_trainer_accumulate(nullptr, nullptr, nullptr, nullptr, 0, nullptr, 0, 0, nullptr, e); });
+  invalid([&](syn_error* e) { return syn_trainer_losses(nullptr, nullptr, e); });
   invalid([&](syn_error* e) { return syn_trainer_apply(nullptr, 0, nullptr, e); });
   invalid([&](syn_error* e) { return syn_trainer_score(nullptr, nullptr, nullptr, 0, nullptr, 0, nullptr, e); });
   invalid([&](syn_error* e) { return syn_trainer_logits(nullptr, nullptr, 0, nullptr, 0, 0, nullptr, e); });

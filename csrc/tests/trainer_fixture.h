@@ -69,6 +69,20 @@ class Training {
          e);
     return out;
   }
+  // accumulate that leaves its loss to losses().
+  void queue(const TrainingBatch& b, int32_t micro = 0) {
+    syn_error e = fresh_error();
+    must(syn_trainer_accumulate(trainer_.get(), b.tokens.data(), b.targets.data(), b.soft_row.data(), b.count(), b.offsets.data(),
+                                b.segments(), micro, nullptr, &e),
+         e);
+  }
+  syn_loss losses() {
+    syn_loss out = {};
+    out.size = sizeof out;
+    syn_error e = fresh_error();
+    must(syn_trainer_losses(trainer_.get(), &out, &e), e);
+    return out;
+  }
   // accumulate with its status, for batches that are refused and devices that fail.
   syn_status try_accumulate(const TrainingBatch& b, syn_error& e) const {
     syn_loss loss = {};

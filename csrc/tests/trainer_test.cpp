@@ -143,6 +143,24 @@ TEST(Trainer, GradientsAddUpOverCalls) {
   for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], y[i], 1e-12);
 }
 
+TEST(Trainer, losses_that_are_left_are_told_once_and_dropped_with_the_gradients) {
+  Training each(SYN_BACKEND_CPU, gpt2(0.1f), ragged()), left(SYN_BACKEND_CPU, gpt2(0.1f), ragged());
+  const syn_loss first = each.accumulate(ragged(), 0), second = each.accumulate(ragged(), 1);
+  left.queue(ragged(), 0);
+  left.queue(ragged(), 1);
+  EXPECT_EQ(left.all_gradients(), each.all_gradients());
+  left.apply();
+  const syn_loss both = left.losses();
+  EXPECT_EQ(both.sum, first.sum + second.sum);
+  EXPECT_EQ(both.targets, first.targets + second.targets);
+  EXPECT_EQ(left.losses().targets, 0);
+  left.queue(ragged());
+  syn_trainer_cancel(left.trainer());
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_CANCELLED, left.try_accumulate(ragged(), e));
+  EXPECT_EQ(left.losses().targets, 0);
+}
+
 TEST(Trainer, DropoutDependsOnStepAndMicroAndIsOffWhenScoring) {
   Training t(SYN_BACKEND_CPU, gpt2(0.3f), ragged());
   const double a = t.accumulate(ragged(), 0).sum, again = t.accumulate(ragged(), 0).sum, other = t.accumulate(ragged(), 1).sum;

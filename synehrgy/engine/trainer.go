@@ -169,19 +169,42 @@ func (t *Trainer) SoftTargets(index []int32, weight []float32) error {
 // Accumulate adds the gradients of a batch to those since the last Apply; micro counts the calls since then. After a
 // cancellation the gradients are not defined: the step is to be given up.
 func (t *Trainer) Accumulate(ctx context.Context, b *Batch, micro int) (loss Loss, err error) {
+	err = t.accumulate(ctx, func(raw bindings.Trainer) (err error) {
+		loss, err = bindings.TrainerAccumulate(raw, b.Tokens, b.Targets, b.SoftRow, b.Offsets, micro)
+		return err
+	})
+	return loss, err
+}
+
+// Queue is Accumulate without its loss, which Losses tells. On a GPU it returns while the device works, so that the next batch is made
+// and sent meanwhile; b is free again. What fails on the device then is told by a later call.
+func (t *Trainer) Queue(ctx context.Context, b *Batch, micro int) error {
+	return t.accumulate(ctx, func(raw bindings.Trainer) error {
+		return bindings.TrainerQueue(raw, b.Tokens, b.Targets, b.SoftRow, b.Offsets, micro)
+	})
+}
+
+func (t *Trainer) accumulate(ctx context.Context, call func(bindings.Trainer) error) error {
+	raw, err := t.lock("trainer")
+	if err != nil {
+		return err
+	}
+	defer runtime.KeepAlive(t)
+	defer t.mu.Unlock()
+	t.model.weights.RLock()
+	defer t.model.weights.RUnlock()
+	return watched(ctx, raw, bindings.TrainerCancel, func() error { return call(raw) })
+}
+
+// Losses is the sum of the losses that Queue left since the last Losses, in its order. It waits for them.
+func (t *Trainer) Losses() (Loss, error) {
 	raw, err := t.lock("trainer")
 	if err != nil {
 		return Loss{}, err
 	}
 	defer runtime.KeepAlive(t)
 	defer t.mu.Unlock()
-	t.model.weights.RLock()
-	defer t.model.weights.RUnlock()
-	err = watched(ctx, raw, bindings.TrainerCancel, func() (err error) {
-		loss, err = bindings.TrainerAccumulate(raw, b.Tokens, b.Targets, b.SoftRow, b.Offsets, micro)
-		return err
-	})
-	return loss, err
+	return bindings.TrainerLosses(raw)
 }
 
 // Apply takes one step with the gradients since the last one.

@@ -150,24 +150,25 @@ func (r *run) boundary(ctx context.Context) error {
 	return nil
 }
 
-// step accumulates and applies one update. It allocates nothing.
+// step accumulates and applies one update. It allocates nothing. Its losses are asked for behind the update, so that a GPU is waited
+// for once; where they are no numbers the update was skipped, as no gradient is a number then.
 func (r *run) step(ctx context.Context) (engine.Update, error) {
-	var loss engine.Loss
 	for micro := range r.o.Config.Accumulate {
 		view(&r.batch, r.data.Next())
-		part, err := r.trainer.Accumulate(ctx, &r.batch, micro)
-		if err != nil {
+		if err := r.trainer.Queue(ctx, &r.batch, micro); err != nil {
 			return engine.Update{}, r.atStep(err)
 		}
-		loss.Sum += part.Sum
-		loss.Targets += part.Targets
-	}
-	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
-		return engine.Update{}, r.atStep(fmt.Errorf("%w: the loss is not a finite number", ErrDiverged))
 	}
 	update, err := r.trainer.Apply(r.schedule.Rate(r.state.Step))
 	if err != nil {
 		return engine.Update{}, r.atStep(err)
+	}
+	loss, err := r.trainer.Losses()
+	if err != nil {
+		return engine.Update{}, r.atStep(err)
+	}
+	if math.IsNaN(loss.Sum) || math.IsInf(loss.Sum, 0) {
+		return engine.Update{}, r.atStep(fmt.Errorf("%w: the loss is not a finite number", ErrDiverged))
 	}
 	r.state.Step++
 	r.state.Targets += loss.Targets

@@ -1,4 +1,5 @@
-// What a step of decoding asks of the table (gpu/backend.h): launches beside its products, and fewer where it is replayed.
+// What decoding asks of the table (gpu/backend.h): launches of a step beside its products, fewer where it is replayed; copies and
+// waits of a burst.
 #include "tests/gpu/decoding_fixture.h"
 
 namespace syn::tests {
@@ -26,12 +27,12 @@ TEST(GpuDecoding, a_step_takes_three_launches_a_layer_and_two_beside_its_product
     decoder.step(rows.view(0), draws.draw.data());
     EXPECT_EQ(both.launchers - before.launchers, (gpt2 ? 3 : 4) * layers + 2);
     EXPECT_EQ(both.products - before.products, 4 * layers + 1);
-    EXPECT_EQ(calls().launchers - both.launchers, (gpt2 ? 3 : 4) * layers) << "nobody wants a draw";
-    EXPECT_EQ(calls().products - both.products, 4 * layers);
+    EXPECT_EQ(calls().launchers - both.launchers, both.launchers - before.launchers) << "the same where nobody wants a draw";
+    EXPECT_EQ(calls().products - both.products, both.products - before.products);
   }
 }
 
-// After three steps of as many rows the layers are recorded, and replayed from then on.
+// After three steps of as many rows a step is recorded, its draws with it, and replayed from then on.
 TEST(GpuDecoding, steps_that_are_replayed_have_the_bits_of_launches) {
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
@@ -55,9 +56,45 @@ TEST(GpuDecoding, steps_that_are_replayed_have_the_bits_of_launches) {
     };
     int64_t recorded = 0, launched = 0;
     EXPECT_EQ(decode(host_gpu(), recorded), decode(std::make_shared<Device>(std::make_shared<gpu::Session>(plain, 0)), launched));
-    const int64_t layers = 2 * (family == SYN_GPT2 ? 3 : 4);
-    EXPECT_EQ(launched, 12 * (layers + 2));
-    EXPECT_EQ(recorded, 8 * layers + 12 * 2) << "five steps of three rows and seven of two, of which four each are launched";
+    const int64_t step = 2 * (family == SYN_GPT2 ? 3 : 4) + 2;
+    EXPECT_EQ(launched, 12 * step);
+    EXPECT_EQ(recorded, 8 * step) << "five steps of three rows and seven of two, of which four each are launched";
+  }
+}
+
+// What a hundred steps of a generator ask for.
+Calls calls_of_100_steps(int32_t burst) {
+  const SmallGrammar g;
+  const auto model = std::make_shared<UploadedModel>(host_gpu(), tiny_shape(SYN_GPT2, g.params.vocab, 48), 11);
+  GeneratorSettings settings = generator_settings(generator_params(3, 40));  // a record fits in a chunk
+  settings.burst = burst;
+  const auto generator = Generator::create(model, std::make_shared<Grammar>(g.params, g.arrays()), settings);
+  generator->submit(0, 500);
+  const Calls before = calls();
+  syn_generator_stats stats = {};
+  while (stats.steps < 100) {
+    generator->run(100, stats);
+    int32_t tokens[40];
+    int64_t numbers[40];
+    for (syn_record r = {}; generator->take(tokens, numbers, 40, r), r.tokens > 0; r = {}) continue;
+  }
+  EXPECT_EQ(stats.steps, 100);
+  EXPECT_GT(stats.queued, 0);
+  const Calls now = calls();
+  return {now.launchers - before.launchers, now.products - before.products, now.uploads - before.uploads,
+          now.downloads - before.downloads, now.waits - before.waits, 0};
+}
+
+TEST(GpuDecoding, a_hundred_steps_wait_a_hundred_times_or_once_a_burst) {
+  for (const int32_t burst : {1, kBurstSteps}) {
+    SCOPED_TRACE(burst);
+    const Calls c = calls_of_100_steps(burst);
+    const int64_t bursts = (100 + burst - 1) / burst;
+    EXPECT_EQ(c.waits, bursts);
+    EXPECT_EQ(c.uploads, bursts);
+    EXPECT_EQ(c.downloads, bursts);
+    EXPECT_EQ(c.launchers, 4 * (2 * 3 + 2) + 1) << "four steps and the weights; then all steps are replayed";
+    EXPECT_EQ(c.products, 4 * (2 * 4 + 1));
   }
 }
 

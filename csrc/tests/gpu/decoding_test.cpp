@@ -163,10 +163,10 @@ GeneratorSettings settings_of(int32_t slots, int64_t max_tokens) {
   return generator_settings(generator_params(slots, max_tokens));
 }
 
-std::vector<GeneratedRecord> take_all(Generator& generator, int64_t capacity, syn_generator_stats& stats) {
+std::vector<GeneratedRecord> take_all(Generator& generator, int64_t capacity, syn_generator_stats& stats, int64_t steps = 9) {
   std::vector<GeneratedRecord> out;
   for (;;) {
-    generator.run(9, stats);
+    generator.run(steps, stats);
     for (;;) {
       GeneratedRecord r;
       r.tokens.resize(static_cast<size_t>(capacity));
@@ -222,6 +222,41 @@ TEST(GpuDecoding, a_patient_does_not_depend_on_slots_or_order) {
     EXPECT_NE(three.at(0).tokens, three.at(1).tokens);
   }
   EXPECT_GT(chunked, 4) << "the records must have outgrown their context";
+}
+
+// Steps of a burst go on where the last ended, over the ends of chunks and records and within headers.
+TEST(GpuDecoding, a_patient_does_not_depend_on_how_many_steps_are_taken_without_the_host) {
+  const SmallGrammar g;
+  const auto grammar = std::make_shared<Grammar>(g.params, g.arrays());
+  for (const int32_t family : {SYN_GPT2, SYN_LLAMA})
+    for (const int32_t mask : {1, 0}) {
+      SCOPED_TRACE(std::string(family == SYN_GPT2 ? "GPT-2" : "Llama") + (mask ? "" : " without the grammar"));
+      const auto model = std::make_shared<UploadedModel>(host_gpu(), tiny_shape(family, g.params.vocab, kContext), 11);
+      syn_generator_params params = generator_params(3, kMaxTokens);
+      params.mask = mask;
+      params.report_mass = !mask;
+      std::map<int64_t, GeneratedRecord> alone;
+      syn_generator_stats of_alone = {};
+      for (const int32_t burst : {1, 2, 8, 32}) {
+        SCOPED_TRACE(burst);
+        GeneratorSettings settings = generator_settings(params);
+        settings.burst = burst;
+        const auto generator = Generator::create(model, grammar, settings);
+        generator->submit(0, 8);
+        syn_generator_stats stats = {};
+        const auto records = by_patient(take_all(*generator, kMaxTokens, stats, 1000));
+        if (burst == 1) {
+          alone = records;
+          of_alone = stats;
+        }
+        ASSERT_EQ(records.size(), 8u);
+        expect_equal(alone, records);
+        EXPECT_EQ(stats.tokens, of_alone.tokens);
+        EXPECT_EQ(stats.measured, of_alone.measured);
+        EXPECT_NEAR(stats.logp_masked, of_alone.logp_masked, 1e-9 * static_cast<double>(stats.tokens));
+        EXPECT_NEAR(stats.masked_mass, of_alone.masked_mass, 1e-9 * static_cast<double>(stats.tokens));
+      }
+    }
 }
 
 TEST(GpuDecoding, a_context_without_room_for_a_chunk_closes_records_legally) {

@@ -1,5 +1,5 @@
-// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations, launchers and products counted
-// and faults that a test may ask for; and a device made from it.
+// The table of the hostgpu plugin (cuda/plugin.cpp), linked into the tests, with its allocations, launchers, products, copies and
+// waits counted and faults that a test may ask for; and a device made from it.
 #ifndef SYN_TESTS_GPU_HOST_BACKEND_H
 #define SYN_TESTS_GPU_HOST_BACKEND_H
 
@@ -55,6 +55,15 @@ constexpr int kUnavailable = 46;  // cudaErrorDevicesUnavailable
 
 inline const gpu::Backend& plugin_table() { return *synehrgy_gpu_backend(gpu::kBackendAbi); }
 
+// Calls through the table so far.
+struct Calls {
+  int64_t launchers = 0, products = 0, uploads = 0, downloads = 0, waits = 0, marks_reached = 0;
+};
+inline Calls& calls() {
+  static Calls c;
+  return c;
+}
+
 inline void add_faults(gpu::Backend& t) {
   t.error_text = [](int code) {
     return code == kUnavailable ? "all CUDA-capable devices are busy or unavailable" : plugin_table().error_text(code);
@@ -66,28 +75,31 @@ inline void add_faults(gpu::Backend& t) {
     return 0;
   };
   t.upload = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    ++calls().uploads;
     return faults().lost ? kUnavailable : plugin_table().upload(c, to, from, bytes);
   };
   t.download = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    ++calls().downloads;
     return faults().lost ? kUnavailable : plugin_table().download(c, to, from, bytes);
+  };
+  t.upload_beside = [](gpu::Context* c, void* to, const void* from, int64_t bytes) {
+    ++calls().uploads;
+    return faults().lost ? kUnavailable : plugin_table().upload_beside(c, to, from, bytes);
+  };
+  t.reach_mark = [](gpu::Context* c, int32_t mark) {
+    ++calls().marks_reached;
+    const int code = plugin_table().reach_mark(c, mark);
+    return faults().lost ? kUnavailable : code;
   };
   t.clear = [](gpu::Context* c, void* p, int64_t bytes) {
     return faults().lost ? kUnavailable : plugin_table().clear(c, p, bytes);
   };
   t.wait = [](gpu::Context* c) {
+    ++calls().waits;
     const int code = plugin_table().wait(c);  // in any case: what is queued may use memory that goes soon
     faults().lost |= faults().waits-- <= 0;
     return faults().lost ? kUnavailable : code;
   };
-}
-
-// Calls through the table so far.
-struct Calls {
-  int64_t launchers = 0, products = 0;
-};
-inline Calls& calls() {
-  static Calls c;
-  return c;
 }
 
 // A launcher of the table that counts itself.

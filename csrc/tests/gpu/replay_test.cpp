@@ -19,34 +19,53 @@ struct Replay {
 };
 Replay* replay = nullptr;  // of the test at work
 
-std::vector<std::vector<uint64_t>> memories(const std::vector<SampleDraw>& draws, int32_t vocab) {
+// A row that draws in this step: what it is asked for, and where its draw will be found.
+struct Drawing {
+  size_t row;
+  SampleDraw asked;
+  const SampleDraw* drawn;
+};
+std::vector<Drawing> rows_that_draw(const cuda::Sample& s) {
+  std::vector<Drawing> out;
+  const cuda::Burst& b = s.burst;
+  const auto step = from_device(b.step, s.rows), given = from_device(b.given, s.rows), limit = from_device(b.limit, s.rows);
+  for (int32_t r = 0; r < s.rows; ++r) {
+    const auto at = static_cast<size_t>(r);
+    if (step[at] == limit[at] || step[at] + 1 < given[at]) continue;
+    out.push_back({at, from_device(s.draws + r, 1)[0], b.drawn + int64_t{step[at]} * b.stride + r});
+  }
+  return out;
+}
+
+std::vector<std::vector<uint64_t>> memories(const std::vector<Drawing>& drawing, int32_t vocab) {
   std::vector<std::vector<uint64_t>> out;
-  for (const SampleDraw& d : draws) out.push_back(from_device(d.memory.seen, (vocab + 63) / 64));
+  for (const Drawing& d : drawing) out.push_back(from_device(d.asked.memory.seen, (vocab + 63) / 64));
   return out;
 }
 
 int sample_and_replay(cuda::Stream stream, const cuda::Sample& s) {
   if (s.rows == 0) return plugin_table().sample(stream, s);  // whether it takes such sizes
   must(cudaDeviceSynchronize());
-  const std::vector<SampleDraw> before = from_device(s.draws, s.rows);
-  const auto seen_before = memories(before, s.grammar.vocab);
+  const std::vector<Drawing> drawing = rows_that_draw(s);
+  const auto seen_before = memories(drawing, s.grammar.vocab);
   const std::vector<float> logits = from_device(s.logits, int64_t{s.rows} * s.grammar.vocab);
   const int code = plugin_table().sample(stream, s);
   must(cudaDeviceSynchronize());
-  const std::vector<SampleDraw> after = from_device(s.draws, s.rows);
-  const auto seen_after = memories(after, s.grammar.vocab);
-  for (size_t r = 0; r < after.size(); ++r) {
+  const auto seen_after = memories(drawing, s.grammar.vocab);
+  for (size_t i = 0; i < drawing.size(); ++i) {
+    const SampleDraw got = from_device(drawing[i].drawn, 1)[0];
     for (const SampleFunction host : replay->hosts) {
-      SampleDraw want = before[r];
-      std::vector<uint64_t> seen = seen_before[r];
+      SampleDraw want = drawing[i].asked;
+      std::vector<uint64_t> seen = seen_before[i];
       want.memory.seen = seen.data();
-      draw_on_host(host, replay->tables, s.settings, logits.data() + r * static_cast<size_t>(s.grammar.vocab), want);
-      EXPECT_EQ(draw_fields(after[r]), draw_fields(want)) << "patient " << want.patient << ", token " << want.position;
-      EXPECT_EQ(seen_after[r], seen) << "patient " << want.patient << ", token " << want.position;
+      const float* const row = logits.data() + drawing[i].row * static_cast<size_t>(s.grammar.vocab);
+      draw_on_host(host, replay->tables, s.settings, row, want);
+      EXPECT_EQ(draw_fields(got), draw_fields(want)) << "patient " << want.patient << ", token " << want.position;
+      EXPECT_EQ(seen_after[i], seen) << "patient " << want.patient << ", token " << want.position;
     }
     ++replay->draws;
-    replay->numbers += after[r].number != INT64_MIN;
-    replay->ways_out += after[r].status == kNoLegalLogit;
+    replay->numbers += got.number != INT64_MIN;
+    replay->ways_out += got.status == kNoLegalLogit;
   }
   return code;
 }
@@ -55,6 +74,7 @@ DeviceHandle replaying_device() {
   static const gpu::Backend table = [] {
     gpu::Backend t = host_backend();
     t.sample = sample_and_replay;
+    t.begin_recording = nullptr;  // a recorded step would not come by
     return t;
   }();
   return DeviceHandle(new syn_device(device_of(table)));

@@ -152,6 +152,110 @@ TEST(GpuSample, a_record_has_the_same_bits_in_any_row) {
   for (size_t r = 0; r < 3; ++r) EXPECT_EQ(draw_fields(backward.draws[2 - r]), draw_fields(forward.draws[r]));
 }
 
+// The rows of a burst, as the device keeps them and as a loop on the host does.
+struct BurstRows {
+  static constexpr int32_t kRows = 5, kSteps = 4, kStride = 7;
+  const RandomGrammar& grammar;
+  const SampleSettings settings;
+  const RecordRules rules;
+  Records records;
+  std::vector<int32_t> token, position, step, given, limit, feed;
+  std::vector<SampleDraw> drawn;  // [kSteps, kStride], status -1 where nothing was
+
+  BurstRows(Chance& c, const RandomGrammar& g)
+      : grammar(g),
+        settings(random_settings(c)),
+        rules{30 + c.below(40), c.often(0.3)},
+        records(c, g, kRows),
+        step(kRows, 0),
+        drawn(static_cast<size_t>(kSteps * kStride)) {
+    for (SampleDraw& d : drawn) d.status = static_cast<SampleStatus>(-1);
+    for (SampleDraw& d : records.draws) {
+      token.push_back(c.below(g.vocab));
+      position.push_back(c.below(100));
+      given.push_back(1 + (c.often(0.4) ? c.below(kSteps + 1) : 0));
+      limit.push_back(c.often(0.5) ? kSteps : 1 + c.below(kSteps));
+      d.position = static_cast<uint32_t>(c.below(20));
+      ask(rules, d);
+    }
+    for (int32_t i = 0; i < (kSteps - 1) * kStride; ++i) feed.push_back(c.below(g.vocab));
+  }
+
+  void step_on_host(size_t r, const float* logits) {
+    if (step[r] == limit[r]) return;
+    const auto at = static_cast<size_t>(step[r]) * kStride + r;
+    const bool last = ++step[r] == limit[r];
+    if (step[r] < given[r]) {
+      if (!last) feed_next(r, feed[at]);
+      return;
+    }
+    SampleDraw& d = records.draws[r];
+    d.memory.seen = records.seen.data() + r * records.words;
+    ref::sample(grammar.tables(), settings, logits, d, nullptr);
+    drawn[at] = d;
+    if (last) return;
+    if (d.status == kNothingLegal || ends(grammar.tables(), settings, d)) {
+      step[r] = limit[r];
+      return;
+    }
+    feed_next(r, d.token);
+    ++d.position;
+    ask(rules, d);
+  }
+
+ private:
+  void feed_next(size_t r, int32_t next) {
+    token[r] = next;
+    ++position[r];
+  }
+};
+
+// Tokens that are given, draws that are fed, limits and ends of records, step by step; also what is left alone.
+TEST(GpuSample, rows_of_a_burst_go_on_with_what_they_drew) {
+  Chance c(15);
+  int32_t draws = 0, ended = 0;
+  for (int i = 0; i < (kSmallOnly ? 3 : 20); ++i) {
+    SCOPED_TRACE(i);
+    const RandomGrammar g(c, 70);
+    const DeviceGrammar on_device(g);
+    BurstRows want(c, g);
+    Buffer<int32_t> token(want.token), position(want.position), step(want.step), given(want.given), limit(want.limit),
+        feed(want.feed);
+    Buffer<uint64_t> seen(want.records.seen);
+    Buffer<SampleDraw> drawn(want.drawn);
+    std::vector<SampleDraw> asked = want.records.draws;
+    for (size_t r = 0; r < asked.size(); ++r) asked[r].memory.seen = seen + r * want.records.words;
+    Buffer<SampleDraw> first(asked);
+    for (int32_t now = 0; now < BurstRows::kSteps; ++now) {
+      Buffer<float> logits(Records(c, g, BurstRows::kRows).logits);
+      must(cuda::sample(nullptr, {on_device.tables(), want.settings, logits, first, nullptr, BurstRows::kRows,
+                                  {token, position, step, given, limit, feed, drawn, BurstRows::kStride, want.rules}}));
+      for (size_t r = 0; r < asked.size(); ++r) want.step_on_host(r, logits.host().data() + r * 70);
+      EXPECT_EQ(token.download(), want.token);
+      EXPECT_EQ(position.download(), want.position);
+      EXPECT_EQ(step.download(), want.step);
+      EXPECT_EQ(seen.download(), want.records.seen);
+    }
+    const std::vector<SampleDraw> got = from_device(drawn.get(), BurstRows::kSteps * BurstRows::kStride);
+    for (size_t at = 0; at < got.size(); ++at) {
+      const SampleDraw &x = got[at], &y = want.drawn[at];
+      ASSERT_EQ(x.status, y.status) << "place " << at;
+      if (y.status == static_cast<SampleStatus>(-1)) continue;
+      ++draws;
+      ended += y.status != kNothingLegal && ends(g.tables(), want.settings, y);
+      EXPECT_EQ(draw_fields(x), draw_fields(y)) << "place " << at;
+      EXPECT_EQ(x.patient, y.patient);
+      EXPECT_EQ(x.position, y.position);
+      EXPECT_EQ(x.room, y.room);
+      EXPECT_EQ(x.measured, y.measured);
+      for (const uint64_t field : draw_fields(x)) digest() = (digest() ^ field) * 1099511628211ull;
+    }
+  }
+  if (kSmallOnly) return;
+  EXPECT_GT(draws, 100);
+  EXPECT_GT(ended, 5);
+}
+
 TEST(GpuSample, refuses_a_row_that_does_not_fit) {
   cuda::Sample a{};
   a.rows = 1;
@@ -161,6 +265,13 @@ TEST(GpuSample, refuses_a_row_that_does_not_fit) {
   EXPECT_EQ(cuda::sample(nullptr, a), cuda::kInvalid);
   a.grammar.vocab = 0;
   EXPECT_EQ(cuda::sample(nullptr, a), cuda::kInvalid);
+  a.grammar.vocab = 70;
+  a.rows = 0;
+  EXPECT_EQ(cuda::sample(nullptr, a), 0);
+  int32_t step = 0;
+  a.burst.step = &step;
+  a.burst.stride = -1;
+  EXPECT_EQ(cuda::sample(nullptr, a), cuda::kInvalid) << "a log narrower than the rows";
 }
 
 }  // namespace

@@ -30,6 +30,16 @@ const TrainingBatch& ragged() {
   return batch;
 }
 
+// Batches of one size, with other tokens each.
+const std::vector<TrainingBatch>& several() {
+  static const std::vector<TrainingBatch> batches = [] {
+    std::vector<TrainingBatch> out;
+    for (uint32_t i = 0; i < 5; ++i) out.emplace_back(std::vector<int32_t>{30, 9, 11}, kVocab, Training::kSoftRows, 20 + i);
+    return out;
+  }();
+  return batches;
+}
+
 Training on_device(const syn_model_config& config, bool recompute = false, const TrainingBatch& batch = ragged()) {
   return Training(host_gpu_device(), config, batch, SYN_PRECISION_BF16, recompute);
 }
@@ -130,6 +140,72 @@ TEST(GpuTraining, recompute_and_repetition_change_no_bit) {
     }
     EXPECT_EQ(again.all_weights(), kept.all_weights());
     EXPECT_EQ(least.all_weights(), kept.all_weights());
+  }
+}
+
+// The device runs as late as it may (hostgpu): what is packed too early is read there instead of what was sent.
+TEST(GpuTraining, batches_on_their_way_have_the_bits_of_batches_that_are_waited_for) {
+  for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
+    Training waiting = on_device(config), ahead = on_device(config);
+    for (int step = 0; step < 2; ++step) {
+      syn_loss sum = {};
+      for (size_t i = 0; i < several().size(); ++i) {
+        const syn_loss one = waiting.accumulate(several()[i], static_cast<int32_t>(i));
+        sum.sum += one.sum;
+        sum.targets += one.targets;
+      }
+      const Calls before = calls();
+      for (size_t i = 0; i < several().size(); ++i) ahead.queue(several()[i], static_cast<int32_t>(i));
+      EXPECT_EQ(calls().waits, before.waits);
+      EXPECT_EQ(calls().marks_reached - before.marks_reached, 3) << "of five batches two may be on their way";
+      EXPECT_EQ(calls().uploads - before.uploads, 5);
+      if (step == 0) {
+        EXPECT_EQ(ahead.all_gradients(), waiting.all_gradients()) << "family " << config.family;
+      }
+      EXPECT_EQ(ahead.apply().grad_norm, waiting.apply().grad_norm);
+      const syn_loss got = ahead.losses();
+      EXPECT_EQ(got.sum, sum.sum);
+      EXPECT_EQ(got.targets, sum.targets);
+      EXPECT_EQ(ahead.losses().targets, 0) << "they are told once";
+    }
+    EXPECT_EQ(ahead.all_weights(), noted(waiting.all_weights()));
+  }
+}
+
+// A loss that is waited for and scores leave the others as they are; a cancelled call drops them.
+TEST(GpuTraining, losses_that_are_left_stay_until_they_are_told_or_dropped) {
+  Training t = on_device(llama(0)), other = on_device(llama(0));
+  const double first = other.accumulate(several()[0]).sum, second = other.accumulate(several()[1]).sum;
+  const std::vector<double> scores = other.score(several()[2]), gradients = other.all_gradients();
+  t.queue(several()[0]);
+  EXPECT_EQ(t.accumulate(several()[1]).sum, second);
+  EXPECT_EQ(t.score(several()[2]), scores);
+  EXPECT_EQ(t.losses().sum, first);
+  EXPECT_EQ(t.all_gradients(), gradients);
+  t.queue(several()[0]);
+  syn_trainer_cancel(t.trainer());
+  syn_error e = fresh_error();
+  EXPECT_EQ(SYN_CANCELLED, t.try_accumulate(several()[1], e));
+  EXPECT_EQ(t.losses().targets, 0);
+  EXPECT_EQ(t.all_gradients(), std::vector<double>(gradients.size()));
+}
+
+// The emulation must see a batch that is packed while another still lies there; on a device it may have gone by then.
+TEST(GpuTraining, a_mark_that_is_not_reached_is_seen) {
+  static const gpu::Backend hasty = [] {
+    gpu::Backend t = host_backend();
+    t.reach_mark = [](gpu::Context*, int32_t) { return 0; };
+    return t;
+  }();
+  Training waiting = on_device(llama(0)),
+           ahead(DeviceHandle(new syn_device(device_of(hasty))), llama(0), ragged(), SYN_PRECISION_BF16);
+  for (const TrainingBatch& batch : several()) {
+    waiting.accumulate(batch);
+    ahead.queue(batch);
+  }
+  const std::vector<double> gradients = ahead.all_gradients();
+  if (hasty.emulated) {
+    EXPECT_NE(gradients, waiting.all_gradients());
   }
 }
 
