@@ -13,7 +13,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 4;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 5;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
@@ -89,6 +89,10 @@ struct Backend {
   int (*dropout)(cuda::Stream, const DropoutArgs<float>&);
   int (*grad_norm)(cuda::Stream, const GradNormArgs<float>&);
   int (*adamw)(cuda::Stream, const cuda::Adamw&);
+  int (*muon_momentum)(cuda::Stream, const cuda::MuonMomentum&);
+  int (*muon_normalise)(cuda::Stream, const cuda::MuonNormalise&);
+  int (*muon_combine)(cuda::Stream, const cuda::MuonCombine&);
+  int (*muon_update)(cuda::Stream, const cuda::MuonUpdate&);
   int (*sample)(cuda::Stream, const cuda::Sample&);
   int (*attention_decode)(cuda::Stream, const cuda::AttentionDecode&);
   int (*round)(cuda::Stream, const cuda::Round&);
