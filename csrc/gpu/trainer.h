@@ -3,6 +3,7 @@
 #ifndef SYN_GPU_TRAINER_H
 #define SYN_GPU_TRAINER_H
 
+#include "gpu/muon.h"
 #include "gpu/network.h"
 #include "model/trainer.h"
 
@@ -34,13 +35,14 @@ class Parcel {
 // Everything that is laid out.
 struct TrainerPlan {
   float* gradients = nullptr;  // [layout.count], sums over targets, not yet divided
-  float *moment1 = nullptr, *moment2 = nullptr;
+  float *moment1 = nullptr, *moment2 = nullptr;  // [layout.count], [second_moments(layout, params)]
   Activations activations;
   GradientScratch scratch = {};
   float* rope = nullptr;
   Keep keep = Keep::kAll;
   Parcel parcel;
   double* norm_partial = nullptr;
+  MuonScratch muon = {};
   UpdateResult* update = nullptr;
   double* nll_here = nullptr;  // [max_tokens], of the host, as the next
   UpdateResult* update_here = nullptr;
@@ -56,7 +58,7 @@ struct TrainerRegions {
 
 // Throws SYN_UNSUPPORTED for what this backend does not train.
 void check_trainer(const Shape& shape, const syn_trainer_params& params);
-TrainerPlan plan_trainer(const Shape& shape, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions);
+TrainerPlan plan_trainer(const Shape& shape, const Layout& layout, const syn_trainer_params& params, TrainerRegions& regions);
 
 // Memory of the device by region; the masters with their rounded copy are the parameters, of which `there` bytes are allocated
 // already. Pinned memory of the host is not in it, nor the soft targets, whose rows nobody knows yet. Throws SYN_OUT_OF_MEMORY
@@ -92,6 +94,7 @@ class TrainerOnGpu final : public Trainer {
   void run(const DeviceBatch& batch, bool gradients, Body&& body);
   DeviceBatch prepare(const CallerBatch& batch, bool gradients);
   void fetch_losses(int64_t rows);
+  void step_tensor(const syn::Tensor& tensor, double lr);
   void abandon(bool gradients) noexcept;
   float* state_at(int32_t state, const syn::Tensor& tensor) const;
   std::unique_lock<std::mutex> hold() const { return std::unique_lock<std::mutex>(model_->device()->busy); }
