@@ -70,7 +70,7 @@ func ModelTensor(m Model, index int) (Tensor, error) {
 	if rc := C.syn_model_tensor(m.p, C.int32_t(index), &t, &e); rc != C.SYN_OK {
 		return Tensor{}, failure("syn_model_tensor", rc, e)
 	}
-	out := Tensor{Name: C.GoString(&t.name[0]), Count: int64(t.count), Decay: t.decay != 0}
+	out := Tensor{Name: C.GoString(&t.name[0]), Count: int64(t.count), Decay: t.decay != 0, Hidden: t.hidden != 0}
 	for i := range int(t.rank) {
 		out.Shape = append(out.Shape, int64(t.shape[i]))
 	}

@@ -132,6 +132,7 @@ typedef struct syn_tensor {
   int64_t count;
   int32_t decay;  /* 1: weight decay applies (rank >= 2) */
   char name[128]; /* Hugging Face name: "transformer.h.0.attn.c_attn.weight", "model.layers.0.self_attn.q_proj.weight" */
+  int32_t hidden; /* 1: a matrix of a layer, which Muon steps where it is the optimizer and then has no second moment */
 } syn_tensor;
 
 /* Tensors in the order and layout in which transformers saves them (GPT-2's Conv1D weights are [in, out]). */
@@ -146,6 +147,7 @@ SYN_API syn_status syn_model_write(syn_model*, int32_t index, int32_t dtype, con
 typedef struct syn_trainer syn_trainer;
 
 enum { SYN_PRECISION_FP32 = 0, SYN_PRECISION_BF16 = 1, SYN_PRECISION_INT8 = 2 };
+enum { SYN_OPTIMIZER_ADAMW = 0, SYN_OPTIMIZER_MUON = 1 };
 
 typedef struct syn_trainer_params {
   uint32_t size;
@@ -157,6 +159,7 @@ typedef struct syn_trainer_params {
   int32_t inference;    /* 1: no gradients, no moments; only syn_trainer_score and _logits */
   int32_t recompute;    /* 1: a layer keeps its input and its attention's output, the rest is computed again; the same bits */
   int32_t precision;    /* SYN_PRECISION_FP32 or _BF16: operands of products rounded to bf16, sums, masters and norms as ever */
+  int32_t optimizer;    /* SYN_OPTIMIZER_ADAMW; _MUON: hidden tensors by Muon with a momentum of 0.95, the others by AdamW */
 } syn_trainer_params;
 
 /* Bytes by region, known before anything is allocated. An estimate of more bytes than a GPU has free is SYN_OUT_OF_MEMORY with its
@@ -201,7 +204,7 @@ typedef struct syn_update {
   double grad_norm; /* before clipping */
 } syn_update;
 
-/* Divides the gradients by the number of targets, clips, takes one AdamW step with decoupled decay, clears the gradients. */
+/* Divides the gradients by the number of targets, clips, takes one step with decoupled decay, clears the gradients. */
 SYN_API syn_status syn_trainer_apply(syn_trainer*, double lr, syn_update* out, syn_error*) SYN_NOEXCEPT;
 
 /* -log p of every target, no dropout, no gradient; 0 where there is no target. Hard targets. */

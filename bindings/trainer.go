@@ -53,6 +53,7 @@ func TrainerParamsInit() TrainerParams {
 		MaxSegments: int32(p.max_segments), MaxTokens: int64(p.max_tokens), Seed: uint64(p.seed),
 		Beta1: float64(p.beta1), Beta2: float64(p.beta2), Epsilon: float64(p.epsilon), WeightDecay: float64(p.weight_decay),
 		Clip: float64(p.clip), Inference: p.inference != 0, Recompute: p.recompute != 0, Precision: int32(p.precision),
+		Optimizer: int32(p.optimizer),
 	}
 }
 
@@ -62,7 +63,7 @@ func (t *TrainerParams) c() C.syn_trainer_params {
 	p.max_segments, p.max_tokens, p.seed = C.int32_t(t.MaxSegments), C.int64_t(t.MaxTokens), C.uint64_t(t.Seed)
 	p.beta1, p.beta2, p.epsilon = C.double(t.Beta1), C.double(t.Beta2), C.double(t.Epsilon)
 	p.weight_decay, p.clip, p.inference = C.double(t.WeightDecay), C.double(t.Clip), flag(t.Inference)
-	p.recompute, p.precision = flag(t.Recompute), C.int32_t(t.Precision)
+	p.recompute, p.precision, p.optimizer = flag(t.Recompute), C.int32_t(t.Precision), C.int32_t(t.Optimizer)
 	return p
 }
 
@@ -155,7 +156,7 @@ func TrainerLosses(t Trainer) (Loss, error) {
 
 func loss(l *C.syn_loss) Loss { return Loss{Targets: int64(l.targets), Sum: float64(l.sum)} }
 
-// TrainerApply takes one AdamW step with the gradients so far.
+// TrainerApply takes one step with the gradients so far.
 func TrainerApply(t Trainer, lr float64) (Update, error) {
 	e := newError()
 	out := C.syn_update{size: C.sizeof_syn_update}

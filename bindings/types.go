@@ -48,6 +48,12 @@ const (
 	INT8 int32 = 2
 )
 
+// The optimizers of a trainer.
+const (
+	OptimizerAdamW int32 = 0
+	OptimizerMuon  int32 = 1
+)
+
 // What a generator's cache of keys and values holds.
 const (
 	CacheOwn  int32 = 0
@@ -90,10 +96,10 @@ type ModelConfig struct {
 
 // Tensor is syn_tensor; Shape has Rank elements.
 type Tensor struct {
-	Name  string
-	Shape []int64
-	Count int64
-	Decay bool
+	Name          string
+	Shape         []int64
+	Count         int64
+	Decay, Hidden bool
 }
 
 // TrainerParams is syn_trainer_params.
@@ -105,6 +111,7 @@ type TrainerParams struct {
 	Clip                               float64
 	Inference, Recompute               bool
 	Precision                          int32
+	Optimizer                          int32
 }
 
 // Memory is syn_memory, in bytes.

@@ -55,6 +55,7 @@ syn_status syn_model_tensor(const syn_model* model, int32_t index, syn_tensor* o
     for (size_t i = 0; i < t.shape.size(); ++i) out->shape[i] = t.shape[i];
     out->count = t.count;
     out->decay = t.decay ? 1 : 0;
+    out->hidden = t.hidden > 0 ? 1 : 0;
     std::snprintf(out->name, sizeof out->name, "%s", t.name.c_str());
   });
 }

@@ -35,6 +35,21 @@ SYN_SIMD void add_to(float* y, const float* x, int64_t n) {
   each_vector(n, [&](int64_t i, auto part) { store(y + i, part, load(y + i, part) + load(x + i, part)); });
 }
 
+// Squares summed in float over 256 elements, in the lanes, and those sums in double.
+SYN_SIMD double sum_of_squares(const float* x, int64_t n) {
+  constexpr int64_t kRun = 256;
+  double total = 0;
+  for (int64_t run = 0; run < n; run += kRun) {
+    Vec sum = zero();
+    each_vector(n - run < kRun ? n - run : kRun, [&](int64_t i, auto part) {
+      const Vec v = load(x + run + i, part);
+      sum = fma(v, v, sum);
+    });
+    total += static_cast<double>(sum_lanes(sum));
+  }
+  return total;
+}
+
 constexpr float kGeluA = 1.5957691216f;  // 2 sqrt(2 / pi)
 constexpr float kGeluB = 1.5957691216f * 0.044715f;
 

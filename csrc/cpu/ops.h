@@ -28,6 +28,7 @@ void xent(Exec&, const XentArgs<float>&);
 void dropout(Exec&, const DropoutArgs<float>&);
 void grad_norm(Exec&, const GradNormArgs<float>&);
 void adamw(Exec&, const AdamwArgs<float>&);
+void muon(Exec&, const MuonArgs<float>&);
 double fma_peak(Exec&, int64_t rounds);
 void triad(Exec&, const TriadArgs<float>&);
 

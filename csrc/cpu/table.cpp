@@ -28,7 +28,8 @@ const Ops<float>& table() {
                                         grad_norm,
                                         adamw,
                                         fma_peak,
-                                        triad};
+                                        triad,
+                                        muon};
   return kTable;
 }
 

@@ -1,11 +1,10 @@
 // AdamW (ops/adamw.h), an element a thread; the factor of the gradient, and whether the step is skipped, are computed by every
 // thread from the same sum of squares. Traffic: weight, gradient and both moments in and out.
+#include "cuda/clip.h"
 #include "cuda/quads.h"
 
 namespace syn::cuda {
 namespace {
-
-constexpr double kClipEpsilon = 1e-6;  // as in model/trainer.cpp
 
 // The numbers of a step that every element uses.
 struct Step {
@@ -14,11 +13,11 @@ struct Step {
 
 __global__ void __launch_bounds__(kQuadThreads, 1) adamw_elements(Adamw a, Step s) {
   const int64_t i = quad_of_thread();
-  const double norm = sqrt(*a.square_sum) / a.targets;
-  const bool finite = norm - norm == 0;
+  const double norm = gradient_norm(a.square_sum, a.targets);
+  const bool finite = is_finite(norm);
   if (i == 0 && !finite) *a.skipped = 1;
   if (i >= a.count) return;
-  const float scale = static_cast<float>((a.clip > 0 && norm > a.clip ? a.clip / (norm + kClipEpsilon) : 1) / a.targets);
+  const float scale = gradient_scale(norm, a.targets, a.clip);
   const float g = a.gradient[i] * scale;
   a.gradient[i] = 0;
   if (!finite) return;

@@ -196,6 +196,44 @@ struct Adamw {
   int32_t* skipped;  // [1]
 };
 
+// What Muon (ops/muon.h) does beside products. The norm of u is grad_norm's. Factor and skipping as for Adamw: a step that is
+// skipped clears the gradient, leaves weight and momentum, and makes u zero.
+struct MuonMomentum {
+  float* gradient;  // [rows, columns], cleared
+  float* momentum;  // [rows, columns]
+  int64_t ld;       // elements between rows of both, a multiple of 4, as columns
+  float* u;         // [rows, columns] end to end
+  int32_t rows, columns;
+  double mu;
+  const double* square_sum;  // [1] of all gradients
+  double targets, clip;
+  int32_t* skipped;  // [1]
+};
+// x = u / (sqrt(*square_sum) + 1e-7), rounded.
+struct MuonNormalise {
+  const float* u;            // [count]
+  const double* square_sum;  // [1] of u
+  bf16* x;                   // [count]
+  int64_t count;             // a multiple of 4
+};
+// y = of_x x + of_sum sum, rounded.
+struct MuonCombine {
+  const bf16* x;     // [count]
+  const float* sum;  // [count]
+  bf16* y;           // [count], may be x
+  int64_t count;     // a multiple of 4
+  float of_x, of_sum;
+};
+struct MuonUpdate {
+  float* weight;  // [rows, columns]
+  int64_t ld;     // elements between its rows, a multiple of 4, as columns
+  const bf16* x;  // [rows, columns] end to end
+  int32_t rows, columns;
+  double lr, decay;
+  const double* square_sum;  // [1] of all gradients
+  double targets;
+};
+
 // Rows that go on from step to step without the host: the sampler, which ends a step of the network, makes token and position of
 // the next one. First a row feeds the tokens that it was given, and draws behind the last of them alone; from then on it feeds
 // what it drew. Behind its limit, or when its record has ended, it idles: it feeds the same token at the same position again,
@@ -294,6 +332,10 @@ int xent(Stream, const Xent&);
 int dropout(Stream, const DropoutArgs<float>&);
 int grad_norm(Stream, const GradNormArgs<float>&);
 int adamw(Stream, const Adamw&);
+int muon_momentum(Stream, const MuonMomentum&);
+int muon_normalise(Stream, const MuonNormalise&);
+int muon_combine(Stream, const MuonCombine&);
+int muon_update(Stream, const MuonUpdate&);
 int sample(Stream, const Sample&);
 int attention_decode(Stream, const AttentionDecode&);
 int nearest(Stream, const Nearest&);

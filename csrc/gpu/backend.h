@@ -97,6 +97,10 @@ struct Backend {
   int (*dropout)(cuda::Stream, const DropoutArgs<float>&);
   int (*grad_norm)(cuda::Stream, const GradNormArgs<float>&);
   int (*adamw)(cuda::Stream, const cuda::Adamw&);
+  int (*muon_momentum)(cuda::Stream, const cuda::MuonMomentum&);
+  int (*muon_normalise)(cuda::Stream, const cuda::MuonNormalise&);
+  int (*muon_combine)(cuda::Stream, const cuda::MuonCombine&);
+  int (*muon_update)(cuda::Stream, const cuda::MuonUpdate&);
   int (*sample)(cuda::Stream, const cuda::Sample&);
   int (*attention_decode)(cuda::Stream, const cuda::AttentionDecode&);
   int (*round)(cuda::Stream, const cuda::Round&);

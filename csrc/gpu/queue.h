@@ -33,6 +33,7 @@ class Queue {
   void set_mark(int32_t mark) const { done(table_.set_mark(context(), mark), "mark"); }
   void reach_mark(int32_t mark) const { done(table_.reach_mark(context(), mark), "wait"); }
 
+  void product(const Product& p) const { done(table_.product(context(), p), "product"); }
   // y [rows, out], ldy elements from row to row.
   void linear_forward(const bf16* x, const Linear& w, const cuda::Tensor& y, int64_t ldy, int32_t rows) const;
   // dx = dy W. dy has lddy elements from row to row.
@@ -61,13 +62,16 @@ class Queue {
   void dropout(const DropoutArgs<float>& a) const { done(table_.dropout(stream_, a), "dropout"); }
   void grad_norm(const GradNormArgs<float>& a) const { done(table_.grad_norm(stream_, a), "grad_norm"); }
   void adamw(const cuda::Adamw& a) const { done(table_.adamw(stream_, a), "adamw"); }
+  void muon_momentum(const cuda::MuonMomentum& a) const { done(table_.muon_momentum(stream_, a), "muon_momentum"); }
+  void muon_normalise(const cuda::MuonNormalise& a) const { done(table_.muon_normalise(stream_, a), "muon_normalise"); }
+  void muon_combine(const cuda::MuonCombine& a) const { done(table_.muon_combine(stream_, a), "muon_combine"); }
+  void muon_update(const cuda::MuonUpdate& a) const { done(table_.muon_update(stream_, a), "muon_update"); }
   void round(const cuda::Round& a) const { done(table_.round(stream_, a), "round"); }
   void nearest(const cuda::Nearest& a) const { done(table_.nearest(stream_, a), "nearest"); }
 
  private:
   Context* context() const { return session_.context(); }
   void done(int code, const char* what) const { session_.check(code, what); }
-  void product(const Product& p) const { done(table_.product(context(), p), "product"); }
 
   const Session& session_;
   const Backend& table_;

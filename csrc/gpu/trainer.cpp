@@ -1,6 +1,6 @@
 // A training step on a device: a batch is sent, forward, loss and backward are queued and the losses fetched; an update is the
-// norm of the gradients and AdamW, where the device decides whether it is skipped. Nothing is allocated after creation but the
-// soft table. A cancelled or failed call drops the gradients since the last apply, as on the host.
+// norm of the gradients and AdamW or Muon, where the device decides whether it is skipped. Nothing is allocated after creation
+// but the soft table. A cancelled or failed call drops the gradients since the last apply, as on the host.
 //
 // Two batches may be on their way. Before a third is packed, the mark behind the first is reached: by then the device has read
 // its integers, there and here, and its losses are back.
@@ -43,9 +43,9 @@ TrainerOnGpu::TrainerOnGpu(std::shared_ptr<ModelOnGpu> model, const syn_trainer_
   const Shape& shape = model_->shape();
   const auto lock = hold();
   gpu::estimate(*model_->session(), shape, params_, model_->bytes());  // throws where there is no room
-  plan_trainer(shape, layout().count, params_, regions_);
+  plan_trainer(shape, layout(), params_, regions_);
   regions_.reserve(model_->session());
-  plan_ = plan_trainer(shape, layout().count, params_, regions_);
+  plan_ = plan_trainer(shape, layout(), params_, regions_);
   if (plan_.rope) {
     std::vector<float> table(static_cast<size_t>(shape.context) * static_cast<size_t>(shape.head_dim));
     fill_rope_table(table.data(), shape.context, shape.head_dim, shape.rope_theta);
@@ -191,17 +191,32 @@ void TrainerOnGpu::losses(syn_loss& out) {
   Trainer::losses(out);
 }
 
+// The step of a tensor after the step_-th; the device decides whether it is made.
+void TrainerOnGpu::step_tensor(const syn::Tensor& t, double lr) {
+  const double decay = t.decay ? params_.weight_decay : 0;
+  const auto targets = static_cast<double>(targets_), n = static_cast<double>(step_ + 1);
+  const double* const square_sum = &plan_.update->square_sum;
+  int32_t* const skipped = &plan_.update->skipped;
+  float *const weight = model_->data(), *const gradient = plan_.gradients, *const moment = plan_.moment1;
+  if (by_muon(t, params_)) {
+    each_hidden(t, [&](const HiddenMatrix& m) {
+      muon(queue_, {weight + m.offset, gradient + m.offset, moment + m.offset, m.ld, m.rows, m.columns, lr, kMuonMomentum, decay,
+                    square_sum, targets, params_.clip, skipped, plan_.norm_partial, plan_.muon});
+    });
+    return;
+  }
+  queue_.adamw({weight + t.offset, gradient + t.offset, moment + t.offset, plan_.moment2 + second_moment_of(t, params_), t.count,
+                lr, params_.beta1, params_.beta2, params_.epsilon, decay, 1 - std::pow(params_.beta1, n),
+                1 - std::pow(params_.beta2, n), square_sum, targets, params_.clip, skipped});
+}
+
 void TrainerOnGpu::apply(double lr, syn_update& out) {
   check_update(plan_.gradients != nullptr, targets_, lr);
   const auto lock = hold();
-  const auto targets = static_cast<double>(targets_), n = static_cast<double>(step_ + 1);
+  const auto targets = static_cast<double>(targets_);
   queue_.clear(plan_.update, bytes_of<UpdateResult>(1));
   queue_.grad_norm({plan_.gradients, layout().count, plan_.norm_partial, &plan_.update->square_sum});
-  for (const syn::Tensor& t : layout().tensors)
-    queue_.adamw({model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset,
-                  t.count, lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0,
-                  1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n), &plan_.update->square_sum, targets,
-                  params_.clip, &plan_.update->skipped});
+  for (const syn::Tensor& t : layout().tensors) step_tensor(t, lr);
   queue_.download(plan_.update_here, plan_.update, bytes_of<UpdateResult>(1));
   queue_.wait();
   targets_ = 0;
@@ -247,7 +262,7 @@ void TrainerOnGpu::logits(const CallerBatch& caller, int32_t dtype, void* out) {
 }
 
 float* TrainerOnGpu::state_at(int32_t state, const syn::Tensor& t) const {
-  return state_of(state, plan_.moment1, plan_.moment2, plan_.gradients) + t.offset;
+  return state_of(state, t, params_, plan_.moment1, plan_.moment2, plan_.gradients);
 }
 
 void TrainerOnGpu::read(int32_t state, int32_t index, int32_t dtype, void* to, int64_t count) const {

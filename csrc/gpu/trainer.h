@@ -4,6 +4,7 @@
 #ifndef SYN_GPU_TRAINER_H
 #define SYN_GPU_TRAINER_H
 
+#include "gpu/muon.h"
 #include "gpu/network.h"
 #include "model/trainer.h"
 
@@ -43,13 +44,14 @@ struct Flight {
 // Everything that is laid out.
 struct TrainerPlan {
   float* gradients = nullptr;  // [layout.count], sums over targets, not yet divided
-  float *moment1 = nullptr, *moment2 = nullptr;
+  float *moment1 = nullptr, *moment2 = nullptr;  // [layout.count], [second_moments(layout, params)]
   Activations activations;
   GradientScratch scratch = {};
   float* rope = nullptr;
   Keep keep = Keep::kAll;
   Flight flights[2];
   double* norm_partial = nullptr;
+  MuonScratch muon = {};
   UpdateResult* update = nullptr;
   UpdateResult* update_here = nullptr;  // of the host
 };
@@ -64,7 +66,7 @@ struct TrainerRegions {
 
 // Throws SYN_UNSUPPORTED for what this backend does not train.
 void check_trainer(const Shape& shape, const syn_trainer_params& params);
-TrainerPlan plan_trainer(const Shape& shape, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions);
+TrainerPlan plan_trainer(const Shape& shape, const Layout& layout, const syn_trainer_params& params, TrainerRegions& regions);
 
 // Memory of the device by region; the masters with their rounded copy are the parameters, of which `there` bytes are allocated
 // already. Pinned memory of the host is not in it, nor the soft targets, whose rows nobody knows yet. Throws SYN_OUT_OF_MEMORY
@@ -103,6 +105,7 @@ class TrainerOnGpu final : public Trainer {
   void check(const CallerBatch& batch) const { check_batch(model_->shape(), params_, soft_ ? soft_->rows : 0, batch); }
   void fetch_losses(Flight& flight, int64_t rows);
   void settle(int32_t flight);
+  void step_tensor(const syn::Tensor& tensor, double lr);
   void abandon(bool gradients) noexcept;
   float* state_at(int32_t state, const syn::Tensor& tensor) const;
   std::unique_lock<std::mutex> hold() const { return std::unique_lock<std::mutex>(model_->device()->busy); }

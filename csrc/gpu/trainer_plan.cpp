@@ -27,8 +27,8 @@ void check_trainer(const Shape& shape, const syn_trainer_params& params) {
     fail(SYN_UNSUPPORTED, "max_segments is %d, a GPU takes up to %d", params.max_segments, kMostSegments);
 }
 
-TrainerPlan plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_params& params, TrainerRegions& regions) {
-  const int64_t rows = params.max_tokens;
+TrainerPlan plan_trainer(const Shape& s, const Layout& layout, const syn_trainer_params& params, TrainerRegions& regions) {
+  const int64_t rows = params.max_tokens, parameters = layout.count;
   const bool training = params.inference == 0;
   TrainerPlan p;
   p.keep = !training ? Keep::kNothing : params.recompute ? Keep::kLeast : Keep::kAll;
@@ -45,9 +45,10 @@ TrainerPlan plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_p
   if (!training) return p;
   p.gradients = regions.gradients.take<float>(parameters);
   p.moment1 = regions.moments.take<float>(parameters);
-  p.moment2 = regions.moments.take<float>(parameters);
+  p.moment2 = regions.moments.take<float>(second_moments(layout, params));
   p.scratch = gradient_scratch_of(s, rows, regions.activations);
   p.norm_partial = regions.workspace.take<double>(grad_blocks(parameters));
+  if (uses_muon(params)) p.muon = muon_scratch_of(layout, regions.workspace);
   p.update = regions.workspace.take<UpdateResult>(1);
   p.update_here = regions.host.take<UpdateResult>(1);
   return p;
@@ -59,7 +60,7 @@ syn_memory estimate(const Session& session, const Shape& shape, const syn_traine
   Region weights("weights");
   plan_model(layout, weights);
   TrainerRegions regions;
-  plan_trainer(shape, layout.count, params, regions);
+  plan_trainer(shape, layout, params, regions);
   syn_memory m = {};
   m.size = sizeof m;
   m.parameters = weights.bytes();

@@ -11,6 +11,8 @@ namespace {
 
 constexpr int64_t kAlign = 16;  // elements: 64 bytes of float, 128 of double
 
+int64_t aligned(int64_t count) { return (count + kAlign - 1) / kAlign * kAlign; }
+
 class Builder {
  public:
   Builder(const Shape& shape, Layout& out) : s_(shape), out_(out), residual_(shape.init_std / std::sqrt(2.0 * shape.layers)) {}
@@ -21,7 +23,7 @@ class Builder {
     for (int32_t i = 0; i < s_.layers; ++i) {
       const std::string p = "transformer.h." + std::to_string(i) + ".";
       norm(p + "ln_1");
-      conv(p + "attn.c_attn", s_.width, s_.qkv_width(), s_.init_std);
+      conv(p + "attn.c_attn", s_.width, s_.qkv_width(), s_.init_std, 3);
       conv(p + "attn.c_proj", s_.q_width(), s_.width, residual_);
       norm(p + "ln_2");
       conv(p + "mlp.c_fc", s_.width, s_.ffn, s_.init_std);
@@ -36,14 +38,14 @@ class Builder {
     for (int32_t i = 0; i < s_.layers; ++i) {
       const std::string p = "model.layers." + std::to_string(i) + ".";
       vector(p + "input_layernorm.weight", s_.width, 1);
-      matrix(p + "self_attn.q_proj.weight", s_.q_width(), s_.width, s_.init_std);
-      matrix(p + "self_attn.k_proj.weight", s_.kv_width(), s_.width, s_.init_std, true);
-      matrix(p + "self_attn.v_proj.weight", s_.kv_width(), s_.width, s_.init_std, true);
-      matrix(p + "self_attn.o_proj.weight", s_.width, s_.q_width(), residual_);
+      hidden(p + "self_attn.q_proj.weight", s_.q_width(), s_.width, s_.init_std);
+      hidden(p + "self_attn.k_proj.weight", s_.kv_width(), s_.width, s_.init_std, true);
+      hidden(p + "self_attn.v_proj.weight", s_.kv_width(), s_.width, s_.init_std, true);
+      hidden(p + "self_attn.o_proj.weight", s_.width, s_.q_width(), residual_);
       vector(p + "post_attention_layernorm.weight", s_.width, 1);
-      matrix(p + "mlp.gate_proj.weight", s_.ffn, s_.width, s_.init_std);
-      matrix(p + "mlp.up_proj.weight", s_.ffn, s_.width, s_.init_std, true);
-      matrix(p + "mlp.down_proj.weight", s_.width, s_.ffn, residual_);
+      hidden(p + "mlp.gate_proj.weight", s_.ffn, s_.width, s_.init_std);
+      hidden(p + "mlp.up_proj.weight", s_.ffn, s_.width, s_.init_std, true);
+      hidden(p + "mlp.down_proj.weight", s_.width, s_.ffn, residual_);
     }
     vector("model.norm.weight", s_.width, 1);
     if (!s_.tied) matrix("lm_head.weight", s_.vocab, s_.width, s_.init_std);
@@ -54,18 +56,26 @@ class Builder {
     vector(name + ".weight", s_.width, 1);
     vector(name + ".bias", s_.width, 0);
   }
-  void conv(const std::string& name, int64_t in, int64_t out, double spread) {
-    matrix(name + ".weight", in, out, spread);
+  void conv(const std::string& name, int64_t in, int64_t out, double spread, int32_t side_by_side = 1) {
+    hidden(name + ".weight", in, out, spread, false, side_by_side);
     vector(name + ".bias", out, 0);
   }
   void vector(const std::string& name, int64_t n, double mean) { add({name, {n}, 0, n, false, mean, 0}, false); }
-  void matrix(const std::string& name, int64_t rows, int64_t columns, double spread, bool continues = false) {
-    add({name, {rows, columns}, 0, rows * columns, true, 0, spread}, continues);
+  void matrix(const std::string& name, int64_t rows, int64_t columns, double spread) {
+    add({name, {rows, columns}, 0, rows * columns, true, 0, spread}, false);
+  }
+  void hidden(const std::string& name, int64_t rows, int64_t columns, double spread, bool continues = false,
+              int32_t side_by_side = 1) {
+    add({name, {rows, columns}, 0, rows * columns, true, 0, spread, side_by_side}, continues);
   }
   void add(Tensor t, bool continues) {
-    if (!continues) out_.count = (out_.count + kAlign - 1) / kAlign * kAlign;
+    if (!continues) out_.count = aligned(out_.count);
     t.offset = out_.count;
     out_.count += t.count;
+    if (t.hidden == 0) {
+      t.rest = out_.rest;
+      out_.rest = aligned(t.rest + t.count);
+    }
     out_.tensors.push_back(std::move(t));
   }
 
@@ -80,7 +90,7 @@ Layout layout_of(const Shape& shape) {
   Layout out;
   Builder builder(shape, out);
   shape.gpt2 ? builder.gpt2() : builder.llama();
-  out.count = (out.count + kAlign - 1) / kAlign * kAlign;
+  out.count = aligned(out.count);
   std::sort(out.tensors.begin(), out.tensors.end(), [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
   return out;
 }

@@ -19,11 +19,14 @@ struct Tensor {
   bool decay;     // weight decay applies: rank >= 2
   double mean;    // of fresh weights: 1 for the scale of a norm
   double spread;  // their standard deviation
+  int32_t hidden = 0;  // a weight of a layer: the number of matrices that lie side by side in its columns; 0: anything else
+  int64_t rest = -1;   // where it lies in an arena that leaves the hidden ones out; of those -1
 };
 
 struct Layout {
   std::vector<Tensor> tensors;  // by name, the order in which transformers saves them
   int64_t count = 0;            // elements of the arena; every tensor's first element is aligned unless it continues a matrix
+  int64_t rest = 0;             // elements of an arena that leaves the hidden ones out
 };
 
 Layout layout_of(const Shape& shape);

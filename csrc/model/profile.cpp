@@ -52,6 +52,7 @@ ProfileOf<Real>::ProfileOf(const Ops<Real>& timed_ops) : timed_(timed_ops), tabl
   SYN_TIMED(17, dropout, DropoutArgs);
   SYN_TIMED(18, grad_norm, GradNormArgs);
   SYN_TIMED(19, adamw, AdamwArgs);
+  SYN_TIMED(20, muon, MuonArgs);
 #undef SYN_TIMED
 }
 

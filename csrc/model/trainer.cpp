@@ -1,6 +1,6 @@
-// A training step: batch -> forward -> loss -> backward, added to the gradients; then divide, clip, AdamW. Nothing is allocated
-// after creation but the soft table. A cancelled or failed call drops the gradients since the last apply: half a batch is no
-// batch.
+// A training step: batch -> forward -> loss -> backward, added to the gradients; then divide, clip, and AdamW or Muon. Nothing is
+// allocated after creation but the soft table. A cancelled or failed call drops the gradients since the last apply: half a batch
+// is no batch.
 #include "model/trainer.h"
 
 #include <cmath>
@@ -21,7 +21,7 @@ template <class Real>
 TrainerOf<Real>::TrainerOf(std::shared_ptr<ModelOf<Real>> model, const syn_trainer_params& params)
     : model_(std::move(model)), params_(params), ops_(model_->device()->template ops<Real>()) {
   const Shape& shape = model_->shape();
-  const auto plan = [&] { return plan_trainer(shape, layout().count, params_, ops_, model_->weights(), regions_); };
+  const auto plan = [&] { return plan_trainer(shape, layout(), params_, ops_, model_->weights(), regions_); };
   plan();
   for (Arena* region : {&regions_.gradients, &regions_.moments, &regions_.activations, &regions_.workspace}) region->reserve();
   plan_ = plan();
@@ -115,14 +115,27 @@ void TrainerOf<Real>::apply(double lr, syn_update& out) {
   const bool clip = params_.clip > 0 && norm > params_.clip;
   const double scale = (clip ? params_.clip / (norm + kClipEpsilon) : 1) / static_cast<double>(targets_);
   ++step_;
-  const auto n = static_cast<double>(step_);
-  for (const Tensor& t : layout().tensors)
-    ops().adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset, plan_.moment2 + t.offset,
-                       t.count, lr, params_.beta1, params_.beta2, params_.epsilon, t.decay ? params_.weight_decay : 0, scale,
-                       1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
+  for (const Tensor& t : layout().tensors) step_tensor(exec, t, lr, scale);
   targets_ = 0;
   model_->changed();
   out.step = step_;
+}
+
+// The step_-th step of a tensor, whose gradient is scaled.
+template <class Real>
+void TrainerOf<Real>::step_tensor(Exec& exec, const Tensor& t, double lr, double scale) {
+  const double decay = t.decay ? params_.weight_decay : 0;
+  if (by_muon(t, params_)) {
+    each_hidden(t, [&](const HiddenMatrix& m) {
+      ops().muon(exec, {model_->data() + m.offset, plan_.gradients + m.offset, plan_.moment1 + m.offset, m.ld, m.rows, m.columns,
+                        lr, kMuonMomentum, decay, scale, plan_.precision, plan_.muon});
+    });
+    return;
+  }
+  const auto n = static_cast<double>(step_);
+  ops().adamw(exec, {model_->data() + t.offset, plan_.gradients + t.offset, plan_.moment1 + t.offset,
+                     plan_.moment2 + second_moment_of(t, params_), t.count, lr, params_.beta1, params_.beta2, params_.epsilon,
+                     decay, scale, 1 - std::pow(params_.beta1, n), 1 - std::pow(params_.beta2, n)});
 }
 
 template <class Real>
@@ -159,7 +172,7 @@ void TrainerOf<Real>::logits(const CallerBatch& caller, int32_t dtype, void* out
 
 template <class Real>
 const Real* TrainerOf<Real>::state_at(int32_t state, const Tensor& t) const {
-  return state_of(state, plan_.moment1, plan_.moment2, plan_.gradients) + t.offset;
+  return state_of(state, t, params_, plan_.moment1, plan_.moment2, plan_.gradients);
 }
 
 template <class Real>

@@ -9,6 +9,7 @@
 #include "core/status.h"
 #include "model/batch.h"
 #include "model/model.h"
+#include "model/optimizer.h"
 #include "model/profile.h"
 
 namespace syn {
@@ -43,14 +44,15 @@ Dropout dropout_of(const Shape& shape, uint64_t seed, int64_t step, int32_t micr
 int64_t count_targets(const CallerBatch& batch);
 syn_loss loss_of(int64_t targets, const double* nll, int64_t rows);
 
-// One of the three by its SYN_STATE_ number; gradients null: the trainer was made for inference.
+// Of a tensor one of the three by its SYN_STATE_ number; gradients null: the trainer was made for inference.
 template <class Real>
-Real* state_of(int32_t state, Real* moment1, Real* moment2, Real* gradients) {
+Real* state_of(int32_t state, const Tensor& t, const syn_trainer_params& params, Real* moment1, Real* moment2,
+               Real* gradients) {
   require(gradients != nullptr, "this trainer was made for inference");
   switch (state) {
-    case SYN_STATE_MOMENT1: return moment1;
-    case SYN_STATE_MOMENT2: return moment2;
-    case SYN_STATE_GRADIENT: return gradients;
+    case SYN_STATE_MOMENT1: return moment1 + t.offset;
+    case SYN_STATE_MOMENT2: return moment2 + second_moment_of(t, params);
+    case SYN_STATE_GRADIENT: return gradients + t.offset;
     default: fail(SYN_INVALID_ARGUMENT, "state is %d, expected 0 (first moment), 1 (second moment) or 2 (gradient)", state);
   }
 }

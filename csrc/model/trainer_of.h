@@ -11,7 +11,7 @@ namespace syn {
 template <class Real>
 struct TrainerPlan {
   Real* gradients = nullptr;  // [layout.count], sums over targets, not yet divided
-  Real *moment1 = nullptr, *moment2 = nullptr;
+  Real *moment1 = nullptr, *moment2 = nullptr;  // [layout.count], [second_moments(layout, params)]
   Activations<Real> activations;
   GradientScratch<Real> scratch = {};
   Matrices<Real> matrices;
@@ -21,6 +21,7 @@ struct TrainerPlan {
   int32_t *position = nullptr, *token_start = nullptr, *token_order = nullptr, *position_start = nullptr,
           *position_order = nullptr;
   double* norm_partial = nullptr;
+  MuonScratch<Real> muon = {};
 };
 
 struct TrainerRegions {
@@ -28,7 +29,7 @@ struct TrainerRegions {
 };
 
 template <class Real>
-TrainerPlan<Real> plan_trainer(const Shape& shape, int64_t parameters, const syn_trainer_params& params, const Ops<Real>& ops,
+TrainerPlan<Real> plan_trainer(const Shape& shape, const Layout& layout, const syn_trainer_params& params, const Ops<Real>& ops,
                                const Weights<Real>& weights, TrainerRegions& regions);
 
 template <class Real>
@@ -52,6 +53,7 @@ class TrainerOf final : public Trainer {
   void run(Body&& body);
   Batch prepare(const CallerBatch& batch, bool gradients);
   void clear_gradients();
+  void step_tensor(Exec& exec, const Tensor& tensor, double lr, double scale);
   const Real* state_at(int32_t state, const Tensor& tensor) const;
   const Ops<Real>& ops() const { return profile_ ? profile_->table() : ops_; }
   Network<Real> network() const {

@@ -1,6 +1,8 @@
 // What a trainer needs, by region, for any backend; and the same numbers as an estimate.
 #include "model/trainer_of.h"
 
+#include <algorithm>
+
 #include "core/status.h"
 #include "gpu/trainer.h"
 
@@ -29,8 +31,28 @@ void check(const syn_trainer_params& p) {
   number_at_least("clip", p.clip, 0, false);
   if (p.inference != 0 && p.inference != 1) fail(SYN_INVALID_ARGUMENT, "inference is %d, expected 0 or 1", p.inference);
   if (p.recompute != 0 && p.recompute != 1) fail(SYN_INVALID_ARGUMENT, "recompute is %d, expected 0 or 1", p.recompute);
+  if (p.optimizer != SYN_OPTIMIZER_ADAMW && p.optimizer != SYN_OPTIMIZER_MUON)
+    fail(SYN_INVALID_ARGUMENT, "optimizer is %d, expected 0 (AdamW) or 1 (Muon)", p.optimizer);
   if (p.precision != SYN_PRECISION_FP32 && p.precision != SYN_PRECISION_BF16)
     fail(SYN_INVALID_ARGUMENT, "precision is %d, expected 0 (fp32) or 1 (bf16)", p.precision);
+}
+
+template <class Real>
+MuonScratch<Real> muon_scratch_of(const Layout& layout, Precision precision, const Ops<Real>& ops, Arena& arena) {
+  const HiddenSizes most = hidden_sizes(layout);
+  int64_t packed = 0;
+  for (const Tensor& t : layout.tensors)
+    each_hidden(t, [&](const HiddenMatrix& m) {
+      packed = std::max(packed, muon_packed(m.rows, m.columns, precision, ops.packed_size));
+    });
+  MuonScratch<Real> s;
+  s.x = arena.take<Real>(most.area);
+  s.sum = arena.take<Real>(most.area);
+  s.gram = arena.take<Real>(most.square);
+  s.poly = arena.take<Real>(most.square);
+  s.packed = arena.take<Real>(packed);
+  s.partial = arena.take<double>(most.rows);
+  return s;
 }
 
 template <class Real>
@@ -39,7 +61,7 @@ syn_memory estimate_for(const Device& device, const Shape& shape, const syn_trai
   Weights<Real> nowhere = {};
   nowhere.layers.resize(static_cast<size_t>(shape.layers));
   TrainerRegions regions;
-  plan_trainer<Real>(shape, layout.count, params, device.ops<Real>(), nowhere, regions);
+  plan_trainer<Real>(shape, layout, params, device.ops<Real>(), nowhere, regions);
   Arena weights("weights");
   weights.take<Real>(layout.count);
   syn_memory m = {};
@@ -56,9 +78,9 @@ syn_memory estimate_for(const Device& device, const Shape& shape, const syn_trai
 }  // namespace
 
 template <class Real>
-TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_trainer_params& params, const Ops<Real>& ops,
+TrainerPlan<Real> plan_trainer(const Shape& s, const Layout& layout, const syn_trainer_params& params, const Ops<Real>& ops,
                                const Weights<Real>& weights, TrainerRegions& regions) {
-  const int64_t rows = params.max_tokens;
+  const int64_t rows = params.max_tokens, parameters = layout.count;
   const bool training = params.inference == 0;
   TrainerPlan<Real> p;
   p.precision = static_cast<Precision>(params.precision);
@@ -70,13 +92,14 @@ TrainerPlan<Real> plan_trainer(const Shape& s, int64_t parameters, const syn_tra
   if (!training) return p;
   p.gradients = regions.gradients.take<Real>(parameters);
   p.moment1 = regions.moments.take<Real>(parameters);
-  p.moment2 = regions.moments.take<Real>(parameters);
+  p.moment2 = regions.moments.take<Real>(second_moments(layout, params));
   p.scratch = gradient_scratch_of<Real>(s, rows, p.precision, regions.activations);
   p.token_start = regions.workspace.take<int32_t>(int64_t{s.vocab} + 1);
   p.token_order = regions.workspace.take<int32_t>(rows);
   p.position_start = regions.workspace.take<int32_t>(int64_t{s.context} + 1);
   p.position_order = regions.workspace.take<int32_t>(rows);
   p.norm_partial = regions.workspace.take<double>(grad_blocks(parameters) + 1);
+  if (uses_muon(params)) p.muon = muon_scratch_of(layout, p.precision, ops, regions.workspace);
   return p;
 }
 
@@ -103,9 +126,9 @@ void Trainer::set_step(int64_t step) {
   step_ = step;
 }
 
-template TrainerPlan<float> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<float>&,
+template TrainerPlan<float> plan_trainer(const Shape&, const Layout&, const syn_trainer_params&, const Ops<float>&,
                                          const Weights<float>&, TrainerRegions&);
-template TrainerPlan<double> plan_trainer(const Shape&, int64_t, const syn_trainer_params&, const Ops<double>&,
+template TrainerPlan<double> plan_trainer(const Shape&, const Layout&, const syn_trainer_params&, const Ops<double>&,
                                           const Weights<double>&, TrainerRegions&);
 
 }  // namespace syn

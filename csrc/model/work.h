@@ -120,6 +120,11 @@ template <class Real>
 Work work_of(const AdamwArgs<Real>& a) {
   return moved<Real>(8 * static_cast<double>(a.count));
 }
+template <class Real>
+Work work_of(const MuonArgs<Real>& a) {  // of a step of Newton and Schulz: x x^T, a a and p x
+  const double x = area(a.rows, a.columns), side = muon_side(a.rows, a.columns);
+  return {kMuonSteps * 2 * (2 * x * side + side * side * side), (8 * x + kMuonSteps * (4 * x + 6 * side * side)) * sizeof(Real)};
+}
 
 }  // namespace syn
 

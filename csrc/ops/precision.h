@@ -9,6 +9,7 @@
 //            backward                      the gradient of the logits; of a branch that was added to the residual stream; of
 //                                          attention's output; of the scores; of q, k and v (after the rotation back); of the
 //                                          input of the activation
+//            Muon                          the matrix that becomes orthogonal, its square and the polynomial (ops/muon.h)
 //          Products are summed in the backend's number. In it remain: embeddings, the residual stream and its gradient, what a
 //          product adds to them, statistics of norms, softmax and its sums, lse, loss, gradients of weights, moments, masters.
 //   kInt8  weights by channel and rows of activations as 8-bit integers; of decoding only

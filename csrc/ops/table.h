@@ -11,6 +11,7 @@
 #include "ops/exec.h"
 #include "ops/grad_norm.h"
 #include "ops/linear.h"
+#include "ops/muon.h"
 #include "ops/norm.h"
 #include "ops/peak.h"
 #include "ops/rope.h"
@@ -43,6 +44,7 @@ struct Ops {
   void (*adamw)(Exec&, const AdamwArgs<Real>&);
   double (*fma_peak)(Exec&, int64_t rounds);  // the floating-point operations that it did
   void (*triad)(Exec&, const TriadArgs<Real>&);
+  void (*muon)(Exec&, const MuonArgs<Real>&);
 };
 
 }  // namespace syn

@@ -52,6 +52,8 @@ void grad_norm(Exec&, const GradNormArgs<Real>&);
 template <class Real>
 void adamw(Exec&, const AdamwArgs<Real>&);
 template <class Real>
+void muon(Exec&, const MuonArgs<Real>&);
+template <class Real>
 double fma_peak(Exec&, int64_t rounds);
 template <class Real>
 void triad(Exec&, const TriadArgs<Real>&);

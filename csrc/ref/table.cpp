@@ -30,7 +30,8 @@ constexpr Ops<Real> kTable = {embedding_forward<Real>,
                               grad_norm<Real>,
                               adamw<Real>,
                               fma_peak<Real>,
-                              triad<Real>};
+                              triad<Real>,
+                              muon<Real>};
 
 }  // namespace
 

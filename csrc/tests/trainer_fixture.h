@@ -38,16 +38,17 @@ class Training {
   static constexpr int32_t kSoftRows = 4;
 
   Training(int32_t backend, const syn_model_config& config, const TrainingBatch& largest, int threads = 1,
-           int32_t precision = SYN_PRECISION_FP32, bool recompute = false)
-      : Training(make_device(backend, threads), config, largest, precision, recompute) {}
+           int32_t precision = SYN_PRECISION_FP32, bool recompute = false, int32_t optimizer = SYN_OPTIMIZER_ADAMW)
+      : Training(make_device(backend, threads), config, largest, precision, recompute, optimizer) {}
 
   Training(DeviceHandle device, const syn_model_config& config, const TrainingBatch& largest, int32_t precision,
-           bool recompute = false)
+           bool recompute = false, int32_t optimizer = SYN_OPTIMIZER_ADAMW)
       : device_(std::move(device)), model_(make_model(device_.get(), config, 3)) {
     syn_trainer_params p = trainer_params(largest.count(), largest.segments());
     p.seed = 11;
     p.precision = precision;
     p.recompute = recompute ? 1 : 0;
+    p.optimizer = optimizer;
     trainer_ = make_trainer(model_.get(), p);
     std::vector<int32_t> index;
     std::vector<float> weight;
@@ -137,6 +138,19 @@ class Training {
     syn_error e = fresh_error();
     must(syn_trainer_read(trainer_.get(), state, index, SYN_F64, out.data(), static_cast<int64_t>(out.size()), &e), e);
     return out;
+  }
+  // Every moment of another trainer of the same network, and its step; Muon has no second moment of what it steps.
+  void take_state(const Training& from, bool muon = false) {
+    syn_error e = fresh_error();
+    for (int32_t i = 0; i < tensors(); ++i) {
+      set_weights(i, from.weights(i));
+      for (const int32_t which : {SYN_STATE_MOMENT1, SYN_STATE_MOMENT2}) {
+        if (which == SYN_STATE_MOMENT2 && muon && tensor(i).hidden) continue;
+        const std::vector<double> x = from.state(which, i);
+        must(syn_trainer_write(trainer_.get(), which, i, SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
+      }
+    }
+    must(syn_trainer_set_step(trainer_.get(), syn_trainer_step(from.trainer()), &e), e);
   }
   // Every weight, moment or gradient, end to end.
   std::vector<double> all_weights() const {

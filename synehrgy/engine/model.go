@@ -16,7 +16,8 @@ type Fresh struct {
 	Dropout float64 // while training, on embeddings, attention weights and residual branches
 }
 
-// Tensor describes one tensor of a model: its Hugging Face name and shape, and whether weight decay applies to it.
+// Tensor describes one tensor of a model: its Hugging Face name and shape, whether weight decay applies to it, and whether
+// it is one of those that Muon steps.
 type Tensor = bindings.Tensor
 
 // Model is the weights of a transformer on a device.

@@ -52,7 +52,27 @@ func (p Precision) core(b Backend) (int32, error) {
 	return 0, fault.Usagef("precision is %q, expected %q, %q or %q", string(p), FP32, BF16, INT8)
 }
 
-// TrainerOptions is the size of a batch and the settings of AdamW.
+// Optimizer is what makes a step of a gradient. Muon is for the matrices of the layers (Tensor.Hidden), whose steps it makes
+// orthogonal (csrc/ops/muon.h), with the rate and the decay of AdamW, which steps the rest.
+type Optimizer string
+
+// The optimizers.
+const (
+	AdamW Optimizer = "adamw"
+	Muon  Optimizer = "muon"
+)
+
+func (o Optimizer) core() (int32, error) {
+	switch o {
+	case "", AdamW:
+		return bindings.OptimizerAdamW, nil
+	case Muon:
+		return bindings.OptimizerMuon, nil
+	}
+	return 0, fault.Usagef("optimizer is %q, expected %q or %q", string(o), AdamW, Muon)
+}
+
+// TrainerOptions is the size of a batch and the settings of the optimizer.
 type TrainerOptions struct {
 	MaxSegments int    // records, or chunks of records, in a batch
 	MaxTokens   int    // tokens in a batch
@@ -65,6 +85,7 @@ type TrainerOptions struct {
 	Inference   bool      // only Score and Logits: neither gradients nor moments are allocated
 	Recompute   bool      // less memory for more time: what a layer can make again is not kept; the same bits
 	Precision   Precision // "": the backend's own
+	Optimizer   Optimizer // "": AdamW
 }
 
 func (o *TrainerOptions) core(b Backend) (bindings.TrainerParams, error) {
@@ -73,9 +94,14 @@ func (o *TrainerOptions) core(b Backend) (bindings.TrainerParams, error) {
 	if err != nil {
 		return p, err
 	}
+	optimizer, err := o.Optimizer.core()
+	if err != nil {
+		return p, err
+	}
 	p.Precision, p.Recompute = precision, o.Recompute
 	p.MaxSegments, p.MaxTokens, p.Seed, p.Inference = clamp32(o.MaxSegments), int64(o.MaxTokens), o.Seed, o.Inference
-	if !o.Inference { // AdamW has no part in scoring
+	if !o.Inference { // an optimizer has no part in scoring
+		p.Optimizer = optimizer
 		p.Beta1, p.Beta2, p.Epsilon, p.WeightDecay, p.Clip = o.Beta1, o.Beta2, o.Epsilon, o.WeightDecay, o.Clip
 	}
 	return p, nil
@@ -117,14 +143,15 @@ type Update = bindings.Update
 // State names what a trainer keeps beside the weights.
 type State int32
 
-// The states. The gradient can only be read; it is divided by the number of targets so far.
+// The states. The gradient can only be read; it is divided by the number of targets so far. With Muon a hidden tensor has no second
+// moment.
 const (
 	Moment1  State = State(bindings.StateMoment1)
 	Moment2  State = State(bindings.StateMoment2)
 	Gradient State = State(bindings.StateGradient)
 )
 
-// Trainer works out losses and gradients of a model and improves it by AdamW.
+// Trainer works out losses and gradients of a model and improves it.
 type Trainer struct {
 	handle[bindings.Trainer]
 	model *Model

@@ -123,6 +123,7 @@ func trainInto(ctx context.Context, env *Environment, path, out string, resume b
 		{"steps", done.Steps},
 		{"epochs", done.Epochs},
 		{"tokens trained on", done.Tokens},
+		{"optimizer", config.Optimizer},
 		{"precision", config.Precision},
 		{"training loss", fmt.Sprintf("%.4f bits per token", done.Loss)},
 	}

@@ -81,7 +81,7 @@ func ReadManifest(path string) (*Manifest, error) {
 		return nil, err
 	}
 	var m Manifest
-	m.Config.Train.Precision = engine.FP32 // where the file says nothing
+	m.Config.Train.Precision, m.Config.Train.Optimizer = engine.FP32, engine.AdamW // where the file says nothing
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, &fault.Input{File: path, Found: "text that is not a manifest", Expected: "the JSON that a run writes", Err: err}
 	}

@@ -36,6 +36,7 @@ type Config struct {
 	Dropout      float64    `yaml:"dropout" json:"dropout"`
 	SoftTargets  bool       `yaml:"soft_targets" json:"soft_targets"` // a bin shares its weight with its neighbours
 
+	Optimizer engine.Optimizer `yaml:"optimizer" json:"optimizer"` // adamw; muon: the matrices of the layers by Muon, the rest by AdamW
 	Precision engine.Precision `yaml:"precision" json:"precision"` // of the operands of products: fp32 or bf16; "": bf16 on a GPU, else fp32
 	Recompute bool             `yaml:"recompute" json:"recompute"` // less memory for more time; changes no bit
 
@@ -49,7 +50,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Family: checkpoint.GPT2, Width: 128, Layers: 3, Heads: 4, Tied: true, InitStd: 0.02,
-		BatchTokens: 4096, Accumulate: 1, Epochs: 12,
+		BatchTokens: 4096, Accumulate: 1, Epochs: 12, Optimizer: engine.AdamW,
 		LearningRate: 2e-3, Warmup: 50, Schedule: Cosine, FinalRate: 0.1, WeightDecay: 0.1, Betas: [2]float64{0.9, 0.95}, Epsilon: 1e-8,
 		Clip: 1, Dropout: 0.1, Patience: 4, Seed: 1,
 	}
@@ -60,7 +61,7 @@ func DefaultConfig() Config {
 func Published() Config {
 	return Config{
 		Family: checkpoint.GPT2, Width: 384, Layers: 4, Heads: 4, FFN: 1536, Context: 1024, InitStd: 0.02,
-		BatchTokens: 8 * 1024, Accumulate: 16, Epochs: 20,
+		BatchTokens: 8 * 1024, Accumulate: 16, Epochs: 20, Optimizer: engine.AdamW,
 		LearningRate: 3e-4, Schedule: Linear, Betas: [2]float64{0.9, 0.999}, Epsilon: 1e-8,
 		Clip: 1, Dropout: 0.1, Patience: 5, Seed: 42,
 	}
@@ -101,6 +102,8 @@ func (c *Config) Validate() error {
 		return fault.Usagef("train.epochs and train.steps are both 0, expected one of them to say how long to train")
 	case c.Schedule != Cosine && c.Schedule != Linear && c.Schedule != Constant:
 		return fault.Usagef("train.schedule is %q, expected %q, %q or %q", c.Schedule, Cosine, Linear, Constant)
+	case c.Optimizer != engine.AdamW && c.Optimizer != engine.Muon:
+		return fault.Usagef("train.optimizer is %q, expected %q or %q", c.Optimizer, engine.AdamW, engine.Muon)
 	case c.Precision != "" && c.Precision != engine.FP32 && c.Precision != engine.BF16:
 		return fault.Usagef("train.precision is %q, expected %q or %q", c.Precision, engine.FP32, engine.BF16)
 	case c.Family != checkpoint.GPT2 && c.Family != checkpoint.Llama:
@@ -157,6 +160,6 @@ func (c *Config) Shape(vocabulary, context int, start int32) (checkpoint.Config,
 func (c *Config) trainer(segments int) engine.TrainerOptions {
 	return engine.TrainerOptions{
 		MaxSegments: segments, MaxTokens: c.BatchTokens, Seed: c.Seed, Beta1: c.Betas[0], Beta2: c.Betas[1], Epsilon: c.Epsilon,
-		WeightDecay: c.WeightDecay, Clip: c.Clip, Precision: c.Precision, Recompute: c.Recompute,
+		WeightDecay: c.WeightDecay, Clip: c.Clip, Precision: c.Precision, Recompute: c.Recompute, Optimizer: c.Optimizer,
 	}
 }

@@ -21,6 +21,7 @@ func TestSettingsThatMakeNoSenseAreNamed(t *testing.T) {
 		"divisor of the 4":   func(c *Config) { c.Family, c.KVHeads = checkpoint.Llama, 3 },
 		"train.family":       func(c *Config) { c.Family = "bert" },
 		"train.schedule":     func(c *Config) { c.Schedule = "step" },
+		"train.optimizer":    func(c *Config) { c.Optimizer = "sgd" },
 		"train.precision":    func(c *Config) { c.Precision = "fp16" },
 		"train.lr":           func(c *Config) { c.LearningRate = math.NaN() },
 		"train.lr is 0":      func(c *Config) { c.LearningRate = 0 },

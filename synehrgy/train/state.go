@@ -55,6 +55,11 @@ var stateNames = []struct {
 	state  engine.State
 }{{"moment1.", engine.Moment1}, {"moment2.", engine.Moment2}}
 
+// keeps says whether the trainer has that state of a tensor: Muon has no second moment of what it steps.
+func (r *run) keeps(s engine.State, t *engine.Tensor) bool {
+	return s != engine.Moment2 || !t.Hidden || r.o.Config.Optimizer != engine.Muon
+}
+
 // writeModel writes what the folders best and last share.
 func (r *run) writeModel(folder string) error {
 	metadata := map[string]string{"format": "pt", "vocabulary": r.o.Corpus.Vocabulary.Fingerprint()}
@@ -108,7 +113,9 @@ func (r *run) writeTensors(path string) error {
 	var infos []checkpoint.TensorInfo
 	for _, s := range stateNames {
 		for _, t := range r.model.Tensors() {
-			infos = append(infos, checkpoint.TensorInfo{Name: s.prefix + t.Name, Dtype: dtype, Shape: t.Shape})
+			if r.keeps(s.state, &t) {
+				infos = append(infos, checkpoint.TensorInfo{Name: s.prefix + t.Name, Dtype: dtype, Shape: t.Shape})
+			}
 		}
 	}
 	if wide {
@@ -123,6 +130,9 @@ func (r *run) writeTensors(path string) error {
 	defer w.Discard()
 	for _, s := range stateNames {
 		for i, t := range r.model.Tensors() {
+			if !r.keeps(s.state, &t) {
+				continue
+			}
 			if wide {
 				err = writeWide(w, s.prefix+t.Name, t.Count, func(to []float64) error { return r.trainer.ReadF64(s.state, i, to) })
 			} else {
@@ -176,7 +186,7 @@ func readState(folder string) (s state, found bool, err error) {
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	s.Config.Precision = engine.FP32 // where the file says nothing
+	s.Config.Precision, s.Config.Optimizer = engine.FP32, engine.AdamW // where the file says nothing
 	if err := d.Decode(&s); err != nil {
 		return state{}, false, &fault.Input{File: path, Found: "text that is no state of a run (" + err.Error() + ")", Expected: "the JSON that train writes", Err: err}
 	}
@@ -234,6 +244,9 @@ func (r *run) restore(folder string) error {
 	}
 	for i, t := range r.model.Tensors() {
 		for _, s := range stateNames {
+			if !r.keeps(s.state, &t) {
+				continue
+			}
 			if err := read(s.prefix+t.Name, &t, func(x []float64) error { return r.trainer.WriteF64(s.state, i, x) }); err != nil {
 				return err
 			}

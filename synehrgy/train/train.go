@@ -1,4 +1,4 @@
-// Package train fits a model to the training split of a corpus: packed batches, AdamW, a learning rate that rises and falls,
+// Package train fits a model to the training split of a corpus: packed batches, AdamW or Muon, a learning rate that rises and falls,
 // validation on the tuning split, early stopping, and checkpoints from which a run goes on bit for bit.
 //
 // A run writes two folders: best (the weights with the lowest validation loss) and last (the newest weights with everything

@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 )
@@ -71,6 +72,56 @@ func TestResumeIsBitwise(t *testing.T) {
 	}
 }
 
+// TestMuonResumesBitwise holds the same of Muon, whose checkpoints are smaller: of the matrices of a layer there is one moment.
+func TestMuonResumesBitwise(t *testing.T) {
+	for _, backend := range []engine.Backend{engine.CPU, engine.Ref} {
+		t.Run(string(backend), func(t *testing.T) {
+			o := Options{Config: tiny(), Device: open(t, backend, 2), Corpus: openCorpus(t, newCorpus(t, cohort(t, 30)))}
+			o.Config.Steps, o.Config.Optimizer, o.Folder = 8, engine.Muon, t.TempDir()
+			_, err := Run(t.Context(), o)
+			require.NoError(t, err)
+			straight := o.Folder
+			o.Folder = t.TempDir()
+			stopAt(t, o, 5)
+			o.Resume = true
+			_, err = Run(t.Context(), o)
+			require.NoError(t, err)
+			same(t, straight, o.Folder)
+
+			f, err := checkpoint.Open(filepath.Join(straight, LastFolder, tensorsFile))
+			require.NoError(t, err)
+			defer f.Close()
+			for name, second := range map[string]bool{"transformer.h.0.attn.c_attn.weight": false, "transformer.wte.weight": true} {
+				_, first := f.Tensor("moment1." + name)
+				require.True(t, first, name)
+				_, has := f.Tensor("moment2." + name)
+				require.Equal(t, second, has, name)
+			}
+
+			muon, adamw := weights(t, filepath.Join(straight, LastFolder)), o
+			adamw.Config.Optimizer, adamw.Folder, adamw.Resume = engine.AdamW, t.TempDir(), false
+			_, err = Run(t.Context(), adamw)
+			require.NoError(t, err)
+			require.NotEqual(t, weights(t, filepath.Join(adamw.Folder, LastFolder)), muon)
+			_, less, err := Estimate(o)
+			require.NoError(t, err)
+			_, more, err := Estimate(adamw)
+			require.NoError(t, err)
+			require.Less(t, less.Moments, more.Moments)
+		})
+	}
+}
+
+// TestAStateWithoutAnOptimizerIsOfAdamW holds that runs go on which began when there was no other.
+func TestAStateWithoutAnOptimizerIsOfAdamW(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, stateFile), []byte(`{"format":1,"config":{}}`), 0o600))
+	s, found, err := readState(folder)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, engine.AdamW, s.Config.Optimizer)
+}
+
 // TestAKilledRunGoesOnBitForBit kills a child in the middle of training with a signal that it cannot see.
 func TestAKilledRunGoesOnBitForBit(t *testing.T) {
 	source := newCorpus(t, cohort(t, 30))
@@ -111,9 +162,11 @@ func TestPrecisionAndRecomputeReachTheCore(t *testing.T) {
 	plain, kept := train(func(*Config) {})
 	again, least := train(func(c *Config) { c.Recompute = true })
 	bf16, _ := train(func(c *Config) { c.Precision = engine.BF16 })
+	muon, _ := train(func(c *Config) { c.Optimizer = engine.Muon })
 	require.Equal(t, weights(t, plain), weights(t, again))
 	require.Less(t, least, kept)
 	require.NotEqual(t, weights(t, plain), weights(t, bf16))
+	require.NotEqual(t, weights(t, plain), weights(t, muon))
 }
 
 func TestThreadsDoNotChangeTheWeights(t *testing.T) {
@@ -134,9 +187,16 @@ func TestThreadsDoNotChangeTheWeights(t *testing.T) {
 // TestTrainingLearns holds that the model leaves the uniform distribution and its own first steps behind, in fewer bits on
 // patients it was not trained on.
 func TestTrainingLearns(t *testing.T) {
+	for _, optimizer := range []engine.Optimizer{engine.AdamW, engine.Muon} {
+		t.Run(string(optimizer), func(t *testing.T) { learns(t, optimizer) })
+	}
+}
+
+func learns(t *testing.T, optimizer engine.Optimizer) {
 	sink := &lines{}
 	o := Options{Config: tiny(), Device: open(t, engine.CPU, 2), Corpus: openCorpus(t, newCorpus(t, cohort(t, 60))), Folder: t.TempDir(), Metrics: sink}
 	o.Config.Steps, o.Config.EvalEvery, o.Config.Dropout, o.Config.LearningRate = 60, 20, 0, 1e-2
+	o.Config.Optimizer = optimizer
 	result, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	uniform := math.Log2(float64(o.Corpus.Vocabulary.Size()))
@@ -270,6 +330,7 @@ func TestWhatARunCannotDoIsASentence(t *testing.T) {
 		"another width":              {func(o *Options) { o.Resume, o.Config.Width = true, 64 }, "train.width"},
 		"another seed":               {func(o *Options) { o.Resume, o.Config.Seed = true, 5 }, "train.seed"},
 		"another precision":          {func(o *Options) { o.Resume, o.Config.Precision = true, engine.BF16 }, "train.precision is bf16, but the run to be resumed began with fp32"},
+		"another optimizer":          {func(o *Options) { o.Resume, o.Config.Optimizer = true, engine.Muon }, "train.optimizer is muon, but the run to be resumed began with adamw"},
 		"another backend":            {func(o *Options) { o.Resume, o.Device = true, open(t, engine.Ref, 1) }, "device"},
 		"another vocabulary":         {func(o *Options) { o.Resume, o.Corpus = true, openCorpus(t, newCorpus(t, cohort(t, 20))) }, "vocabulary"},
 		"a context below the data's": {func(o *Options) { o.Folder, o.Config.Context = t.TempDir(), 100 }, "train.context"},

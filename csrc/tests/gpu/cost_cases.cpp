@@ -264,6 +264,24 @@ void adamw_case(const Sizes& s, const Run& run) {
       {});
 }
 
+// Every launch of a step once; its products are not here.
+void muon_case(const Sizes& s, const Run& run) {
+  const int32_t rows = s["rows"], columns = s["columns"];
+  const int64_t n = int64_t{rows} * columns;
+  Buffer<float> weight(numbers<float>(n, 1)), gradient(numbers<float>(n, 2)), momentum(numbers<float>(n, 3)), sum(n);
+  Buffer<bf16> x(n);
+  Buffer<double> squares(std::vector<double>{static_cast<double>(n) / 3});
+  Buffer<int32_t> skipped(std::vector<int32_t>{0});
+  run(
+      [&] {
+        int e = cuda::muon_momentum(nullptr, {gradient, momentum, columns, sum, rows, columns, 0.95, squares, 7, 1, skipped});
+        if (!e) e = cuda::muon_normalise(nullptr, {sum, squares, x, n});
+        if (!e) e = cuda::muon_combine(nullptr, {x, sum, x, n, 3.4445f, 1});
+        return e ? e : cuda::muon_update(nullptr, {weight, columns, x, rows, columns, 3e-4, 0.1, squares, 7});
+      },
+      {});
+}
+
 // A grammar of one state and one class, by which every token is legal, and draws without filters, as generation does by default.
 void sample_case(const Sizes& s, const Run& run) {
   static_assert(sizeof(SampleDraw) == 80, "as the calls say");
@@ -331,6 +349,7 @@ const Case kCases[] = {
     {"embedding_backward", "rows=512 width=384 ids=213 tokens=213", embedding_backward_case},
     {"grad_norm", "count=131072", grad_norm_case},
     {"adamw", "count=131072", adamw_case},
+    {"muon", "rows=128 columns=1024", muon_case},
     {"attention_decode", "rows=2 heads=4 kv_heads=4 head_dim=96 position=512 keys=513", attention_decode_case},
     {"sample", "rows=8 vocab=5115 legal=40920 draw=80", sample_case},
     {"nearest", "queries=32 references=512 width=384 neighbours=10", nearest_case},

@@ -142,7 +142,8 @@ inline gpu::Backend host_backend() {
   using B = gpu::Backend;
   count_calls<&B::norm_forward, &B::norm_backward, &B::embedding_backward, &B::gelu_forward, &B::gelu_backward,
               &B::swiglu_forward, &B::swiglu_backward, &B::bias_backward, &B::rope, &B::attention_forward, &B::attention_backward,
-              &B::xent, &B::dropout, &B::grad_norm, &B::adamw, &B::sample, &B::attention_decode, &B::round, &B::nearest>(t);
+              &B::xent, &B::dropout, &B::grad_norm, &B::adamw, &B::muon_momentum, &B::muon_normalise, &B::muon_combine,
+              &B::muon_update, &B::sample, &B::attention_decode, &B::round, &B::nearest>(t);
   return t;
 }
 

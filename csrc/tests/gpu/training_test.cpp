@@ -40,9 +40,11 @@ const std::vector<TrainingBatch>& several() {
   return batches;
 }
 
-Training on_device(const syn_model_config& config, bool recompute = false, const TrainingBatch& batch = ragged()) {
-  return Training(host_gpu_device(), config, batch, SYN_PRECISION_BF16, recompute);
+Training on_device(const syn_model_config& config, bool recompute = false, const TrainingBatch& batch = ragged(),
+                   int32_t optimizer = SYN_OPTIMIZER_ADAMW) {
+  return Training(host_gpu_device(), config, batch, SYN_PRECISION_BF16, recompute, optimizer);
 }
+Training muon_on_device(const syn_model_config& config) { return on_device(config, false, ragged(), SYN_OPTIMIZER_MUON); }
 
 const std::vector<double>& noted(const std::vector<double>& x) {
   const auto* p = reinterpret_cast<const unsigned char*>(x.data());
@@ -54,10 +56,11 @@ const std::vector<double>& noted(const std::vector<double>& x) {
 struct Three {
   Training exact, oracle, device;
 
-  explicit Three(const syn_model_config& config, const TrainingBatch& batch = ragged())
-      : exact(SYN_BACKEND_REF, config, batch),
-        oracle(SYN_BACKEND_REF, config, batch, 1, SYN_PRECISION_BF16),
-        device(on_device(config, false, batch)) {}
+  explicit Three(const syn_model_config& config, const TrainingBatch& batch = ragged(),
+                 int32_t optimizer = SYN_OPTIMIZER_ADAMW)
+      : exact(SYN_BACKEND_REF, config, batch, 1, SYN_PRECISION_FP32, false, optimizer),
+        oracle(SYN_BACKEND_REF, config, batch, 1, SYN_PRECISION_BF16, false, optimizer),
+        device(on_device(config, false, batch, optimizer)) {}
 
   // read(training) -> numbers, of which the device's are to be near.
   template <class Read>
@@ -233,15 +236,7 @@ TEST(GpuTraining, gradients_add_up_over_calls_and_state_can_be_written) {
   EXPECT_LE(apart(mean, once), 1e-6);
   t.apply();
   EXPECT_EQ(t.all_gradients(), std::vector<double>(once.size()));
-  syn_error e = fresh_error();
-  for (int32_t i = 0; i < t.tensors(); ++i) {
-    other.set_weights(i, t.weights(i));
-    for (const int32_t state : {SYN_STATE_MOMENT1, SYN_STATE_MOMENT2}) {
-      const std::vector<double> x = t.state(state, i);
-      must(syn_trainer_write(other.trainer(), state, i, SYN_F64, x.data(), static_cast<int64_t>(x.size()), &e), e);
-    }
-  }
-  must(syn_trainer_set_step(other.trainer(), 1, &e), e);
+  other.take_state(t);
   for (Training* each : {&t, &other}) {
     each->accumulate(ragged());
     each->apply();
@@ -271,6 +266,72 @@ TEST(GpuTraining, a_gradient_that_is_not_finite_changes_nothing) {
   const syn_update healthy = t.apply();
   EXPECT_EQ(healthy.skipped, 0);
   EXPECT_EQ(healthy.step, 2);
+  for (const double w : t.all_weights()) ASSERT_TRUE(std::isfinite(w));
+}
+
+TEST(GpuTraining, steps_of_muon_follow_the_reference) {
+  for (const auto& config : {gpt2(0), llama(0)}) {
+    SCOPED_TRACE("family " + std::to_string(config.family));
+    Three three(config, ragged(), SYN_OPTIMIZER_MUON);
+    for (int step = 0; step < 2; ++step) {
+      three.compare_losses(ragged(), step);
+      three.exact.apply();
+      EXPECT_NEAR(three.device.apply().grad_norm / three.oracle.apply().grad_norm, 1, 1e-3);
+      three.compare("weights", [](Training& t) { return t.all_weights(); });
+    }
+  }
+}
+
+// Embeddings, norms, biases and the output matrix, whose gradients are the same.
+TEST(GpuTraining, muon_leaves_the_rest_to_adamw) {
+  for (const auto& config : {gpt2(0), llama(0)}) {
+    Training adamw = on_device(config), muon = muon_on_device(config);
+    for (Training* t : {&adamw, &muon}) {
+      t->accumulate(ragged());
+      t->apply();
+      EXPECT_EQ(t->all_gradients(), std::vector<double>(t->all_weights().size()));
+    }
+    for (int32_t i = 0; i < muon.tensors(); ++i)
+      EXPECT_EQ(muon.weights(i) == adamw.weights(i), muon.tensor(i).hidden == 0) << muon.tensor(i).name;
+  }
+}
+
+TEST(GpuTraining, muon_goes_on_from_its_state_and_allocates_nothing) {
+  for (const auto& config : {gpt2(0.2f), llama(0)}) {
+    Training whole = muon_on_device(config), other = muon_on_device(config);
+    const auto step = [](Training& t) {
+      t.accumulate(ragged());
+      t.apply();
+    };
+    step(whole);
+    other.take_state(whole, true);
+    const int64_t calls = device_memory().calls;
+    step(whole);
+    EXPECT_EQ(device_memory().calls, calls);
+    step(other);
+    EXPECT_EQ(noted(other.all_weights()), whole.all_weights());
+  }
+}
+
+TEST(GpuTraining, muon_skips_a_gradient_that_is_not_finite) {
+  Training t = muon_on_device(gpt2(0));
+  t.accumulate(ragged());
+  t.apply();
+  int32_t hidden = 0;
+  while (!t.tensor(hidden).hidden) ++hidden;
+  std::vector<double> broken = t.weights(t.tensors() - 1);  // the token embedding
+  const double kept = broken[0];
+  broken[0] = NAN;
+  t.set_weights(t.tensors() - 1, broken);
+  const std::vector<double> momentum = t.state(SYN_STATE_MOMENT1, hidden), weights = t.weights(hidden);
+  t.accumulate(ragged());
+  EXPECT_EQ(t.apply().skipped, 1);
+  EXPECT_EQ(t.state(SYN_STATE_MOMENT1, hidden), momentum);
+  EXPECT_EQ(t.weights(hidden), weights);
+  broken[0] = kept;
+  t.set_weights(t.tensors() - 1, broken);
+  t.accumulate(ragged());
+  EXPECT_EQ(t.apply().skipped, 0);
   for (const double w : t.all_weights()) ASSERT_TRUE(std::isfinite(w));
 }
 
@@ -304,10 +365,11 @@ TEST(GpuTraining, a_cancelled_call_leaves_no_half_gradient) {
 
 TEST(GpuTraining, memory_is_as_estimated_and_steps_allocate_none) {
   for (const auto& config : {gpt2(0.1f), llama(0)})
-    for (const int32_t recompute : {0, 1}) {
+    for (const int32_t way : {0, 1}) {  // as ever; with recomputation, and Muon
       syn_trainer_params params = trainer_params(ragged().count(), ragged().segments());
       params.precision = SYN_PRECISION_BF16;
-      params.recompute = recompute;
+      params.recompute = way;
+      params.optimizer = way;
       const DeviceHandle device = host_gpu_device();
       const int64_t before = device_memory().bytes();
       syn_memory memory = {};

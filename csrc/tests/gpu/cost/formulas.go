@@ -61,6 +61,8 @@ var formulas = []formula{
 	{op: "xent", read: "4 rows vocab + 4 rows", written: "2 rows vocab + 8 rows", single: "4 rows vocab"},
 	{op: "grad_norm", read: "4 count", written: "8", double: "2 count"},
 	{op: "adamw", read: "16 count + 8", written: "16 count", single: "13 count"},
+	// beside products: gradient, momentum and weight, u, x twice, sums once; scale 1, m 2, u 2, division 1, A x + sum 3, the step 3
+	{op: "muon", read: "24 rows columns + 8", written: "20 rows columns", single: "12 rows columns"},
 	{op: "sample", read: "4 legal + 2 vocab + draw rows", written: "draw rows", single: "legal"},
 	{op: "nearest", read: "4 queries width + 4 references width", written: "8 queries neighbours",
 		// a product for each pair, the distance itself for each neighbour

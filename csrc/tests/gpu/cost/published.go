@@ -3,7 +3,7 @@ package cost
 // The published shape: GPT-2 of 4 layers, width 384, 4 heads of 96, feed-forward 1536, vocabulary 5115, context 1024; 9,456,000
 // parameters, 9,042,048 of them in matrices. Training takes 8 records of 1024 tokens, decoding 256 records at position 512. Every
 // token of the vocabulary is taken to occur in a batch, and to be legal in a draw. Ops that this network does without (rope,
-// swiglu, dropout alone) are given the same sizes. Evaluation looks among 5,000 patients for the ten nearest of as many others,
+// swiglu, dropout alone) are given the same sizes; of Muon it is one matrix. Evaluation looks among 5,000 patients for the ten nearest of as many others,
 // points of 2,048 numbers.
 var published = []struct{ pass, call string }{
 	{"training", "norm_forward rows=8192 width=384 branch=1 statistics=1"},
@@ -21,6 +21,7 @@ var published = []struct{ pass, call string }{
 	{"training", "embedding_backward rows=8192 width=384 ids=5115 tokens=5115"},
 	{"training", "grad_norm count=9456000"},
 	{"training", "adamw count=9456000"},
+	{"training", "muon rows=384 columns=1536"},
 	{"training", "round count=9042048"},
 	{"decoding", "norm_forward rows=256 width=384 branch=1 statistics=0"},
 	{"decoding", "rope rows=256 stride=1152 heads=8 head_dim=96 positions=1"},

@@ -93,7 +93,7 @@ var wanted = map[string][]string{
 }
 
 // Sources that are meant to compute in double precision.
-var doubles = map[string]bool{"grad_norm": true, "adamw": true, "sample": true, "nearest": true}
+var doubles = map[string]bool{"grad_norm": true, "adamw": true, "muon": true, "sample": true, "nearest": true}
 
 var (
 	instruction  = regexp.MustCompile(`(?m)^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)`)
