@@ -13,7 +13,7 @@
 
 namespace syn::gpu {
 
-constexpr uint32_t kBackendAbi = 4;  // raised with every change of this table or of cuda/ops.h
+constexpr uint32_t kBackendAbi = 5;  // raised with every change of this table or of cuda/ops.h
 
 struct DeviceInfo {
   char name[128];     // "NVIDIA H100 80GB HBM3"
