@@ -33,6 +33,7 @@ func ModelConfigInit() ModelConfig {
 		Family: int32(c.family), Vocab: int32(c.vocab), Width: int32(c.width), Layers: int32(c.layers), Heads: int32(c.heads),
 		KVHeads: int32(c.kv_heads), HeadDim: int32(c.head_dim), FFN: int32(c.ffn), Context: int32(c.context), Tied: int32(c.tied),
 		NormEps: float32(c.norm_eps), RopeTheta: float32(c.rope_theta), Dropout: float32(c.dropout), InitStd: float32(c.init_std),
+		Window: int32(c.window),
 	}
 }
 
@@ -43,7 +44,7 @@ func (m *ModelConfig) c() C.syn_model_config {
 	c.heads, c.kv_heads, c.head_dim = C.int32_t(m.Heads), C.int32_t(m.KVHeads), C.int32_t(m.HeadDim)
 	c.ffn, c.context, c.tied = C.int32_t(m.FFN), C.int32_t(m.Context), C.int32_t(m.Tied)
 	c.norm_eps, c.rope_theta = C.float(m.NormEps), C.float(m.RopeTheta)
-	c.dropout, c.init_std = C.float(m.Dropout), C.float(m.InitStd)
+	c.dropout, c.init_std, c.window = C.float(m.Dropout), C.float(m.InitStd), C.int32_t(m.Window)
 	return c
 }
 

@@ -117,6 +117,7 @@ typedef struct syn_model_config {
   float rope_theta;
   float dropout;    /* on embeddings, attention weights and residual branches, while training */
   float init_std;   /* standard deviation of fresh weights; residual projections are scaled by 1/sqrt(2 L) */
+  int32_t window;   /* positions that a position attends to, its own among them; 0, the default, or C and more: all up to its own */
 } syn_model_config;
 
 SYN_API void syn_model_config_init(syn_model_config*) SYN_NOEXCEPT; /* the published shape with a vocabulary of 0 */

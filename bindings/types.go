@@ -92,6 +92,7 @@ type DeviceParams struct {
 type ModelConfig struct {
 	Family, Vocab, Width, Layers, Heads, KVHeads, HeadDim, FFN, Context, Tied int32
 	NormEps, RopeTheta, Dropout, InitStd                                      float32
+	Window                                                                    int32
 }
 
 // Tensor is syn_tensor; Shape has Rank elements.

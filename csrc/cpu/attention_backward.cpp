@@ -4,6 +4,7 @@
 // ascending order, dq of a block of queries over its blocks of keys in ascending order.
 //   two passes   over blocks of keys for dk and dv, over blocks of queries for dq: many tasks, seven products a tile
 //   one pass     a task is a whole segment and key/value head: five products a tile, when there are tasks enough
+// Tiles that lie wholly outside the window are left out.
 // Memory traffic: q, k, v and dout from the caches for every tile of their row or column; the tiles stay in the first level.
 #include "cpu/attention_tiles.h"
 #include "cpu/ops.h"
@@ -67,6 +68,8 @@ void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int3
   const Dropout drop = dropout_of_head(a.drop, place.head);
   const Vec scale = all(a.scale), kept_scale = all(static_cast<float>(drop.scale));
   const uint32_t row = static_cast<uint32_t>(place.begin + int64_t{qb} * kTile);
+  const int32_t ahead = (qb - kb) * kTile;
+  const bool cut = !inside_window(a.window, ahead);
   Mask kept[4];
   for (int32_t first = 0; first < kTile; first += 4)
     for (int32_t q = 0; q < kTile; q += kLanes) {
@@ -76,6 +79,10 @@ void tile_gradients(const Place& place, const Queries& queries, int32_t qb, int3
         const int32_t i = k * kTile + q;
         Vec weight = exp2(load(p + i) - lse);
         if (kb == qb && q < k) weight = choose(first_lanes(k - q < kLanes ? k - q : kLanes), zero(), weight);
+        if (cut) {
+          const int32_t seen = end_of_window(a.window, ahead, k) - q;
+          weight = choose(first_lanes(seen > 0 ? seen : 0), weight, zero());
+        }
         Vec dp = load(ds + i), dropped = weight;
         if (drop.on()) {
           dp = choose(kept[k - first], dp * kept_scale, zero());
@@ -115,7 +122,8 @@ void key_block(const AttentionBackward<float>& a, int32_t segment, int32_t kv_he
       ds[kTile * kTile];
   Queries queries;
   Keys keys;
-  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim, blocks = blocks_of(a.segments, segment);
+  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
+  const int32_t end = end_of_query_blocks(a.window, kb, blocks_of(a.segments, segment));
   clear(dk, kTile * dim);
   clear(dv, kTile * dim);
   Place place = place_of(a, segment, kv_head * group);
@@ -123,7 +131,7 @@ void key_block(const AttentionBackward<float>& a, int32_t segment, int32_t kv_he
   for (int32_t g = 0; g < group; ++g) {
     place.head = kv_head * group + g;
     place.c = head_columns(a, place.head);
-    for (int32_t qb = kb; qb < blocks; ++qb) {
+    for (int32_t qb = kb; qb < end; ++qb) {
       load_queries(place, qb, queries);
       tile(place, queries, keys, qb, kb, p, ds);
       add_over_queries(p, queries.dout, dim, dv);
@@ -131,7 +139,7 @@ void key_block(const AttentionBackward<float>& a, int32_t segment, int32_t kv_he
       if (!with_dq) continue;
       float* to = a.dqkv + (place.begin + int64_t{qb} * kTile) * place.c.stride + place.c.q;
       clear(dq, kTile * dim);
-      if (kb > 0) copy_rows(to, place.c.stride, dq, dim, queries.rows, dim);
+      if (kb > first_key_block(a.window, qb)) copy_rows(to, place.c.stride, dq, dim, queries.rows, dim);
       add_over_keys(ds, keys.k, place.a.head_dim, dq);
       const Precision result = qb == kb ? a.result : Precision::kFp32;  // a query's own block of keys is its last
       copy_rows(dq, dim, to, place.c.stride, queries.rows, dim, result);
@@ -150,7 +158,7 @@ void query_block(const AttentionBackward<float>& a, int32_t segment, int32_t hea
   const Place place = place_of(a, segment, head);
   clear(dq, kTile * a.head_dim);
   load_queries(place, qb, queries);
-  for (int32_t kb = 0; kb <= qb; ++kb) {
+  for (int32_t kb = first_key_block(a.window, qb); kb <= qb; ++kb) {
     load_keys(place, kb, keys);
     tile(place, queries, keys, qb, kb, p, ds);
     add_over_keys(ds, keys.k, place.a.head_dim, dq);
@@ -177,11 +185,13 @@ void deltas(Pool& pool, const AttentionBackward<float>& a) {
   });
 }
 
-// Whether whole segments make enough even tasks: the longest is at most a third of a thread's share. Costs are squares of blocks.
+// Whether whole segments make enough even tasks: the longest is at most a third of a thread's share. Costs are blocks times those
+// that a block meets.
 bool one_pass(const AttentionBackward<float>& a, int threads) {
   int64_t total = 0, longest = 0;
   for (int32_t s = 0; s < a.segments.count; ++s) {
-    const int64_t cost = int64_t{blocks_of(a.segments, s)} * blocks_of(a.segments, s);
+    const int64_t blocks = blocks_of(a.segments, s);
+    const int64_t cost = blocks * end_of_query_blocks(a.window, 0, blocks_of(a.segments, s));
     total += cost * a.kv_heads;
     longest = cost > longest ? cost : longest;
   }

@@ -5,6 +5,8 @@
 //   softmax  maximum, exp and sum over whole blocks; lanes past the last key count for nothing
 //   sum      o_c = sum_t w_t v_tc in ascending t, a lane a column
 //
+// Under a window the blocks of keys before it are not read; of the first one that is, the lanes before it have no weight.
+//
 // Determinism: one thread a task, orders fixed by the position alone. Memory traffic: the cache of the record once, which is what
 // bounds this op: asking for blocks ahead of time changes nothing. Tasks are taken as threads come free, so that records of
 // different lengths keep all of them busy.
@@ -117,20 +119,23 @@ void add_block(const float* w, const Element* values, int32_t count, int32_t hea
   }
 }
 
-// The query heads of one key/value head; q and out are [group, head_dim], score [group, positions].
+// The query heads of one key/value head over positions first .. count - 1; q and out are [group, head_dim], score [group,
+// positions].
 template <class Element>
-void attend(const AttentionDecode<float, Element>& a, const float* q, const Element* keys, const Element* values, int32_t count,
-            float* score, float* out) {
-  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim;
-  for (int32_t t = 0; t < count; t += kKeyBlock) {
+void attend(const AttentionDecode<float, Element>& a, const float* q, const Element* keys, const Element* values, int32_t first,
+            int32_t count, float* score, float* out) {
+  const int32_t group = a.heads / a.kv_heads, dim = a.head_dim, begin = first - first % kKeyBlock;
+  for (int32_t t = begin; t < count; t += kKeyBlock) {
     const Element* const block = keys + a.at(t);
     for (int32_t g = 0; g < group; ++g) score_block(q + g * dim, block, dim, a.scale, score + g * a.positions + t);
   }
   for (int32_t g = 0; g < group; ++g) {
-    softmax(score + g * a.positions, count);
+    float* const own = score + g * a.positions;
+    for (int32_t t = begin; t < first; ++t) own[t] = -__builtin_inff();
+    softmax(own + begin, count - begin);
     for (int32_t c = 0; c < dim; ++c) out[g * dim + c] = 0;
   }
-  for (int32_t t = 0, rows; t < count; t += rows) {
+  for (int32_t t = first, rows; t < count; t += rows) {
     const int32_t left = a.page - t % a.page < count - t ? a.page - t % a.page : count - t;
     rows = left < kValueBlock ? left : kValueBlock;
     const Element* const block = values + a.at(t);
@@ -150,8 +155,8 @@ void decode(Exec& exec, const AttentionDecode<float, Element>& a) {
     const int32_t lane = a.position[r] % kKeyBlock;
     const int64_t last = a.at(a.position[r] - lane);
     append(k, k + int64_t{a.kv_heads} * dim, lane, dim, keys + last, values + last);
-    attend(a, q + h * group * dim, keys, values, a.position[r] + 1, a.scores + thread * group * a.positions,
-           a.out + (r * a.heads + h * group) * dim);
+    attend(a, q + h * group * dim, keys, values, first_key(reach_of(a.window), a.position[r]), a.position[r] + 1,
+           a.scores + thread * group * a.positions, a.out + (r * a.heads + h * group) * dim);
   });
 }
 

@@ -1,5 +1,5 @@
 // Causal attention over packed segments, forward (ops/attention.h): for each (segment, head, block of kTile queries) the blocks
-// of keys in ascending order, with the running maximum m and sum l of the online softmax in base 2:
+// of keys that one of them sees in ascending order, with the running maximum m and sum l of the online softmax in base 2:
 //   m' = max(m, s),  o = o 2^(m-m') + 2^(s-m') v,  l = l 2^(m-m') + sum 2^(s-m');  out = o / l,  lse = (m + log2 l) ln 2
 // In bf16 m' is rounded up to an integer and the weights 2^(s-m') are rounded to bf16 before they meet v.
 // Determinism: a task is one thread's and its order is fixed. Memory traffic: q and out once, k and v once per block of queries,
@@ -17,10 +17,15 @@ struct Running {
   alignas(64) float out[kTile * kMaxHeadDim];
 };
 
-// Keys after the query do not count.
-void mask_diagonal(float* tile) {
-  for (int32_t k = 1; k < kTile; ++k)
-    for (int32_t q = 0; q < k; ++q) tile[k * kTile + q] = -__builtin_inff();
+// No score: a running maximum before the first key, also of a query that sees none of the first tile.
+constexpr float kLowest = -__FLT_MAX__;
+
+// Keys after the query do not count, nor those before its window. ahead: positions from the tile's first key to its first query.
+void mask(float* tile, int32_t ahead, int32_t window) {
+  for (int32_t k = 0; k < kTile; ++k) {
+    for (int32_t q = 0; q < k - ahead; ++q) tile[k * kTile + q] = -__builtin_inff();
+    for (int32_t q = end_of_window(window, ahead, k); q < kTile; ++q) tile[k * kTile + q] = -__builtin_inff();
+  }
 }
 
 // Scores become weights 2^(s - m'), rounded after they have been summed; top and sum move on.
@@ -88,16 +93,17 @@ void query_block(const AttentionForward<float>& a, int32_t segment, int32_t head
   const int32_t left = static_cast<int32_t>(a.segments.offsets[segment + 1] - row), dim = a.head_dim;
   transpose(whole_rows(a.qkv + row * c.stride + c.q, c.stride, left, dim, pad_k), dim, a.scale * kLog2E, queries);
   for (int32_t q = 0; q < kTile; ++q) {
-    run.top[q] = -__builtin_inff();
+    run.top[q] = kLowest;
     run.sum[q] = 0;
   }
   for (int32_t i = 0; i < kTile * dim; ++i) run.out[i] = 0;
-  for (int32_t kb = 0; kb <= block; ++kb) {
+  const int32_t first = first_key_block(a.window, block);
+  for (int32_t kb = first; kb <= block; ++kb) {
     const float* keys = a.qkv + (begin + int64_t{kb} * kTile) * c.stride;
     const int32_t there = kb < block ? kTile : left;
     const Rows k = whole_rows(keys + c.k, c.stride, there, dim, pad_k), v = whole_rows(keys + c.v, c.stride, there, dim, pad_v);
     tile_scores(k, queries, dim, tile);
-    if (kb == block) mask_diagonal(tile);
+    mask(tile, (block - kb) * kTile, a.window);
     rounding_to(a.precision, [&](auto round) {
       if (drop.on()) {
         soften(tile, run, whole_top, AsItIs{});
@@ -106,7 +112,7 @@ void query_block(const AttentionForward<float>& a, int32_t segment, int32_t head
         soften(tile, run, whole_top, round);
       }
     });
-    if (kb > 0) shrink_rows(run, dim);
+    if (kb > first) shrink_rows(run, dim);
     add_over_keys(tile, v, dim, run.out);
   }
   finish(a, run, head, row, left < kTile ? left : kTile);

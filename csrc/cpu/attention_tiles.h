@@ -91,6 +91,26 @@ SYN_SIMD int32_t blocks_of(const Segments& s, int32_t segment) {
   return (s.offsets[segment + 1] - s.offsets[segment] + kTile - 1) / kTile;
 }
 
+// The blocks of a segment that a block of queries meets under a window, and those of queries that meet a block of keys: what lies
+// wholly outside the window is not computed.
+SYN_SIMD int32_t first_key_block(int32_t window, int32_t query_block) {
+  return first_key(reach_of(window), query_block * kTile) / kTile;
+}
+SYN_SIMD int32_t end_of_query_blocks(int32_t window, int32_t key_block, int32_t blocks) {
+  const int32_t last = key_block * kTile + kTile - 1, left = blocks * kTile - 1 - last, reach = reach_of(window);
+  return (last + (left < reach ? left : reach - 1)) / kTile + 1;  // the last query that sees the last key
+}
+
+// Whether every query of a tile sees all its keys but later ones. ahead: positions from the tile's first key to its first query.
+SYN_SIMD bool inside_window(int32_t window, int32_t ahead) { return ahead + kTile - 1 < reach_of(window); }
+
+// Where the queries of a tile that are too late for its key k begin; kTile: nowhere.
+SYN_SIMD int32_t end_of_window(int32_t window, int32_t ahead, int32_t k) {
+  if (inside_window(window, ahead)) return kTile;
+  const int32_t end = window - ahead + k;
+  return end < 0 ? 0 : end < kTile ? end : kTile;
+}
+
 SYN_SIMD int32_t most_blocks(const Segments& s) {
   int32_t most = 0;
   for (int32_t i = 0; i < s.count; ++i) most = blocks_of(s, i) > most ? blocks_of(s, i) : most;

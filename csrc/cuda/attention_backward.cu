@@ -4,8 +4,8 @@
 //   formed
 //           transposed, keys by queries, so that P and dS are already the left operands of dV += P dO and dK += dS Q
 //   queries a block takes 64 queries of a head and in order tiles of 32 keys: dQ += dS K
-// Weights are recomputed from lse. Traffic: each pass reads its 64 rows once and the others once for every 64 rows that they
-// meet.
+// Weights are recomputed from lse. Tiles that lie wholly outside the window are not loaded. Traffic: each pass reads its 64 rows
+// once and the others once for every 64 rows that they meet.
 #include "cuda/attention_tiles.h"
 
 namespace syn::cuda {
@@ -20,7 +20,7 @@ struct Args {
   float* delta;
   const int32_t* offsets;
   Tensor dqkv;
-  int rows, heads, kv_heads, head_dim;
+  int rows, heads, kv_heads, head_dim, reach;
   float scale;
   Mask drop;
 };
@@ -94,8 +94,8 @@ __device__ __forceinline__ void key_weights(const Args& a, const Mask& drop, con
           const uint32_t low = key & 1 ? w.w[1] : w.w[0], high = key & 1 ? w.w[3] : w.w[2];
           f = keep(key & 2 ? high : low, drop.threshold) ? drop.scale : 0;
         }
-        x[e] = pair_of(a, key <= query && query < length, s[n][2 * i + e], dp[n][2 * i + e], numbers[column],
-                       numbers[kStep + column], f);
+        x[e] = pair_of(a, key <= query && query - key < a.reach && query < length, s[n][2 * i + e], dp[n][2 * i + e],
+                       numbers[column], numbers[kStep + column], f);
       }
       p[n][i] = gpu::pack_bf16_normal(x[0].weight, x[1].weight);
       ds[n][i] = gpu::pack_bf16(x[0].ds, x[1].ds);
@@ -122,8 +122,9 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_keys(
   load_tile<D, kTileRows>(k_tile, a.qkv + at.base + k_column, at.stride, key0, length, width);
   load_tile<D, kTileRows>(v_tile, a.qkv + at.base + v_column, at.stride, key0, length, width);
 
-  // Step i: head i / tiles of the group, and tile i mod tiles of the queries from key0 on.
-  const int tiles = (length - key0 + kStep - 1) / kStep, steps = group * tiles;
+  // Step i: head i / tiles of the group, and tile i mod tiles of the queries from key0 to the last that sees one of the keys.
+  const int last = key0 + kTileRows - 1, end = last + min(length - last, a.reach);
+  const int tiles = (end - key0 + kStep - 1) / kStep, steps = group * tiles;
   const auto fetch = [&](int i) {
     const int head = kv * group + i / tiles, first = key0 + i % tiles * kStep, stage = i & 1;
     load_tile<D, kStep>(q_tile + stage * kStage, a.qkv + at.base + int64_t{head} * width, at.stride, first, length, width);
@@ -190,8 +191,8 @@ __device__ __forceinline__ void query_weights(const Args& a, const Mask& drop, c
       Pair x[2];
 #pragma unroll
       for (int e = 0; e < 2; ++e)
-        x[e] = pair_of(a, key + e <= query && query < length, s[n][2 * i + e], dp[n][2 * i + e], numbers.lse[i], numbers.delta[i],
-                       f[e]);
+        x[e] = pair_of(a, key + e <= query && query - key - e < a.reach && query < length, s[n][2 * i + e], dp[n][2 * i + e],
+                       numbers.lse[i], numbers.delta[i], f[e]);
       ds[n][i] = gpu::pack_bf16(x[0].ds, x[1].ds);
     }
 }
@@ -218,7 +219,8 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_queri
     load_tile<D, kStep>(k_tile + (j & 1) * kStage, k, at.stride, j * kStep, length, width);
     load_tile<D, kStep>(v_tile + (j & 1) * kStage, v, at.stride, j * kStep, length, width);
   };
-  fetch(0);
+  const int first_tile = first_key(a.reach, query0) / kStep;
+  fetch(first_tile);
   gpu::cp_async_commit();
 
   const QueryNumbers numbers(a, head, start, query0 + warp_row, length);
@@ -226,7 +228,7 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_backward_queri
   drop.site += static_cast<uint32_t>(head);
   const int tiles = (min(query0 + kTileRows, length) + kStep - 1) / kStep;
   float dq[D / 8][4] = {};
-  for (int j = 0; j < tiles; ++j) {
+  for (int j = first_tile; j < tiles; ++j) {
     if (j + 1 < tiles) fetch(j + 1);
     gpu::cp_async_commit();
     gpu::cp_async_wait<1>();
@@ -252,8 +254,8 @@ int run(Stream stream, const AttentionBackward& a) {
   const auto queries = attention_backward_queries<D>;
   int e = cudaFuncSetAttribute(keys, cudaFuncAttributeMaxDynamicSharedMemorySize, kTiles + kNumbers);
   if (!e) e = cudaFuncSetAttribute(queries, cudaFuncAttributeMaxDynamicSharedMemorySize, kTiles);
-  const Args args{a.qkv,           a.out,   a.dout,     a.lse,      a.delta, a.segments.offsets, a.dqkv,
-                  a.segments.rows, a.heads, a.kv_heads, a.head_dim, a.scale, Mask(a.drop)};
+  const Args args{a.qkv,   a.out,      a.dout,     a.lse,              a.delta, a.segments.offsets, a.dqkv, a.segments.rows,
+                  a.heads, a.kv_heads, a.head_dim, reach_of(a.window), a.scale, Mask(a.drop)};
   const auto count = [](int x) { return static_cast<unsigned>(x); };
   const unsigned tiles = count((a.longest + kTileRows - 1) / kTileRows), segments = count(a.segments.count);
   const dim3 block(kAttentionThreads);
@@ -267,7 +269,7 @@ int run(Stream stream, const AttentionBackward& a) {
 }  // namespace
 
 int attention_backward(Stream stream, const AttentionBackward& a) {
-  if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim)) return kInvalid;
+  if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim, a.window)) return kInvalid;
   if (a.segments.count == 0 || a.longest == 0) return 0;
   return on_tiles(a.head_dim, [&](auto columns) { return run<columns>(stream, a); });
 }

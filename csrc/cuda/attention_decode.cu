@@ -3,7 +3,8 @@
 // A block takes a page of one record and up to eight heads of one key/value head: a lane takes a key, which the transposed blocks
 // of the cache make neighbours of the next lane's; softmax in base 2 with an integer maximum, as in attention_forward.cu; values
 // are summed by four warps over quarters of the page, the quarters in order. q, k and v of the new token are turned and rounded
-// on their way in; one block appends them, every block of the page reads its own copy.
+// on their way in; one block appends them, every block of the page reads its own copy. Under a window the blocks of pages before
+// it leave, and of its first page only the positions inside have a weight.
 //
 // The block of a record and these heads that is the last to come adds the pages up, in the order of their positions: which block
 // that is moves no bit, so a row's bits depend on its own cache and the page size alone. A counter for each row and heads says
@@ -24,7 +25,8 @@ static_assert(kThreads >= kMaxHeadDim && 32 * 4 >= kMaxHeadDim, "a column a thre
 struct Cache {
   bf16 *keys, *values;
   float *new_key, *new_value;  // [head_dim] shared, numbers that bf16 holds
-  int first, position, count;  // of the page; of the new token; positions of the page that count
+  int first, position;         // of the page; of the new token
+  int begin, count;            // positions begin .. count - 1 of the page have a weight
   int head_dim;
 
   __device__ bool is_new(int i) const { return first + i == position; }
@@ -65,10 +67,10 @@ __device__ __forceinline__ void score_key(const float* q, int head_dim, float* s
   for (int h = 0; h < G; ++h) scores[h * page] = s[h];
 }
 
-// A key a lane, a warp 32 of them at a time.
+// A key a lane, a warp 32 of them at a time, from the first block of keys that has one.
 template <int G>
 __device__ __forceinline__ void score_keys(const float* q, const Cache& c, float* scores, int page) {
-  for (int i = static_cast<int>(threadIdx.x); i < c.count; i += kThreads) {
+  for (int i = c.begin - c.begin % kKeyBlock + static_cast<int>(threadIdx.x); i < c.count; i += kThreads) {
     if (c.is_new(i)) {
       score_key<G>(q, c.head_dim, scores + i, page, [&](int d) { return c.new_key[d]; });
     } else {
@@ -79,14 +81,14 @@ __device__ __forceinline__ void score_keys(const float* q, const Cache& c, float
 }
 
 // Scores become weights, a head a warp; returns their maximum and sum.
-__device__ __forceinline__ void weigh(float* scores, int count, float* max_and_sum) {
+__device__ __forceinline__ void weigh(const Cache& c, float* scores, float* max_and_sum) {
   const int l = gpu::lane();
   float top = -INFINITY, sum = 0;
-  for (int i = l; i < count; i += 32) top = fmaxf(top, scores[i]);
+  for (int i = c.begin + l; i < c.count; i += 32) top = fmaxf(top, scores[i]);
 #pragma unroll
   for (int o = 16; o; o >>= 1) top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, o));
   top = ceilf(top);
-  for (int i = l; i < count; i += 32) sum += scores[i] = gpu::ex2(scores[i] - top);
+  for (int i = c.begin + l; i < c.count; i += 32) sum += scores[i] = gpu::ex2(scores[i] - top);
 #pragma unroll
   for (int o = 16; o; o >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, o);
   if (l == 0) {
@@ -101,7 +103,7 @@ __device__ __forceinline__ void sum_values(const Cache& c, const float* weights,
   const int l = gpu::lane(), warp = static_cast<int>(threadIdx.x) / 32, span = page / kWarps;
   if (l >= c.head_dim / 4) return;
   Quad sum[G] = {};
-  for (int i = warp * span; i < min((warp + 1) * span, c.count); ++i) {
+  for (int i = max(warp * span, c.begin); i < min((warp + 1) * span, c.count); ++i) {
     const Quad v = c.is_new(i) ? load_quad(c.new_value, l) : load_quad(c.values + i * c.head_dim, l);
 #pragma unroll
     for (int h = 0; h < G; ++h)
@@ -125,8 +127,8 @@ __device__ __forceinline__ bool last_to_come(uint32_t* count, int blocks) {
   return __syncthreads_or(last) != 0;
 }
 
-// Adds the pages of so many heads of a row in order, a column a thread. first: the first head, of all rows.
-__device__ __forceinline__ void merge_pages(const AttentionDecode& a, int64_t first, int heads, int pages) {
+// Adds the pages from .. pages - 1 of so many heads of a row in order, a column a thread. first: the first head, of all rows.
+__device__ __forceinline__ void merge_pages(const AttentionDecode& a, int64_t first, int heads, int from, int pages) {
   const int d = static_cast<int>(threadIdx.x), width = a.head_dim, next = width + 2;
   if (d >= width) return;
 #pragma unroll 1
@@ -134,9 +136,9 @@ __device__ __forceinline__ void merge_pages(const AttentionDecode& a, int64_t fi
     const float* const part = a.partial + head * a.pages * next;
     float top = -INFINITY, sum = 0, out = 0;
 #pragma unroll 2  // more cost registers
-    for (int p = 0; p < pages; ++p) top = fmaxf(top, part[p * next + width]);
+    for (int p = from; p < pages; ++p) top = fmaxf(top, part[p * next + width]);
 #pragma unroll 2
-    for (int p = 0; p < pages; ++p) {
+    for (int p = from; p < pages; ++p) {
       const float scale = gpu::ex2(part[p * next + width] - top);
       sum += scale * part[p * next + width + 1];
       out += scale * part[p * next + d];
@@ -155,14 +157,17 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
   float* const sums = shared.take<float>(kWarps * G * width);
   float* const fresh = shared.take<float>(2 * kMaxHeadDim);
   const int row = static_cast<int>(blockIdx.z), position = a.position[row], first = static_cast<int>(blockIdx.x) * a.page;
-  if (first > position) return;  // the whole block leaves together
+  const int begin = first_key(reach_of(a.window), position);
+  if (first > position || first + a.page <= begin) return;  // the whole block leaves together
   const int group = a.heads / a.kv_heads, chunks = group / G, kv = static_cast<int>(blockIdx.y) / chunks;
   const int chunk = static_cast<int>(blockIdx.y) % chunks, head0 = kv * group + chunk * G, thread = static_cast<int>(threadIdx.x);
   const float* const qkv = a.qkv + int64_t{row} * (a.heads + 2 * a.kv_heads) * width;
   const float* const turn = a.rope ? a.rope + int64_t{position} * width : nullptr;
   bf16* const keys = a.cache + a.slot[row] * a.slot_stride + blockIdx.x * a.page_stride + int64_t{kv} * a.page * width;
   bf16* const values = keys + int64_t{a.kv_heads} * a.page * width;
-  const Cache cache{keys, values, fresh, fresh + kMaxHeadDim, first, position, min(a.page, position + 1 - first), width};
+  const Cache cache{keys,  values,   fresh,                 fresh + kMaxHeadDim,
+                    first, position, max(begin - first, 0), min(a.page, position + 1 - first),
+                    width};
   if (thread < width) {
     for (int h = 0; h < G; ++h)
       q[h * kMaxHeadDim + thread] = prepared(qkv + (head0 + h) * width, turn, thread, width) * (a.scale * kLog2E);
@@ -174,7 +179,7 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
   __syncthreads();
   float* const out = a.partial + ((int64_t{row} * a.heads + head0) * a.pages + blockIdx.x) * (width + 2);
   const int64_t next_head = int64_t{a.pages} * (width + 2);
-  for (int h = thread / 32; h < G; h += kWarps) weigh(weights + h * a.page, cache.count, out + h * next_head + width);
+  for (int h = thread / 32; h < G; h += kWarps) weigh(cache, weights + h * a.page, out + h * next_head + width);
   __syncthreads();
   sum_values<G>(cache, weights, a.page, sums);
   __syncthreads();
@@ -185,8 +190,9 @@ __global__ void __launch_bounds__(kThreads, 1) attention_decode_pages(AttentionD
       out[h * next_head + thread] = sum;
     }
   const int pages = position / a.page + 1;
-  if (last_to_come(a.arrived + int64_t{row} * gridDim.y + blockIdx.y, pages))
-    merge_pages(a, int64_t{row} * a.heads + head0, G, pages);
+  const int from = begin / a.page;
+  if (last_to_come(a.arrived + int64_t{row} * gridDim.y + blockIdx.y, pages - from))
+    merge_pages(a, int64_t{row} * a.heads + head0, G, from, pages);
 }
 
 template <int G>
@@ -202,7 +208,7 @@ int run(Stream stream, const AttentionDecode& a) {
 int attention_decode(Stream stream, const AttentionDecode& a) {
   const bool cache =
       a.page > 0 && a.page <= kCachePage && a.page % kKeyBlock == 0 && a.pages > 0 && a.rows >= 0 && a.rows <= 65535;
-  if (!cache || !good_attention(Segments{}, 0, a.heads, a.kv_heads, a.head_dim)) return kInvalid;
+  if (!cache || !good_attention(Segments{}, 0, a.heads, a.kv_heads, a.head_dim, a.window)) return kInvalid;
   if (a.rows == 0) return 0;
   const int group = a.heads / a.kv_heads;
   return group % 8 == 0   ? run<8>(stream, a)

@@ -1,7 +1,9 @@
 // Causal attention over packed segments (ops/attention.h), bf16 with fp32 sums: a block takes 64 queries of a head, a warp 16 of
 // them; keys and values come in double-buffered tiles of 64 by cp.async. Softmax runs online in base 2 with an integer maximum,
 // so that rescaling is exact and the weights are rounded the same whatever the order of the tiles. Traffic: q and out once, k and
-// v once for every 64 queries that see them; scores never leave the registers.
+// v once for every 64 queries of which one sees them; scores never leave the registers.
+#include <cfloat>
+
 #include "cuda/attention_tiles.h"
 
 namespace syn::cuda {
@@ -12,20 +14,22 @@ struct Args {
   const int32_t* offsets;
   bf16* out;
   float* lse;
-  int rows, heads, kv_heads, head_dim;
+  int rows, heads, kv_heads, head_dim, reach;
   float scale_log2;
   Mask drop;
 };
 
-// The online softmax of rows l/4 and l/4 + 8 of a warp: integer maxima and sums of weights.
+// The online softmax of rows l/4 and l/4 + 8 of a warp: integer maxima and sums of weights. The maximum before the first key is a
+// number, as the first tile may hold none that a row sees.
 struct Softmax {
-  float max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
+  float max[2] = {-FLT_MAX, -FLT_MAX}, sum[2] = {0, 0};
 };
 
-// Scores of a tile become weights; out is rescaled to the new maxima. Keys from `length` on and behind the query are masked.
+// Scores of a tile become weights; out is rescaled to the new maxima. Keys from `length` on, behind the query and out of its
+// reach are masked.
 template <int D>
 __device__ __forceinline__ void weigh(float (&s)[kTileRows / 8][4], float (&out)[D / 8][4], Softmax& soft, float scale_log2,
-                                      int query0, int key0, int length) {
+                                      int query0, int key0, int length, int reach) {
   constexpr int N = kTileRows / 8;
   const int l = gpu::lane(), g = l >> 2, t = l & 3;
   float top[2] = {soft.max[0], soft.max[1]};
@@ -34,7 +38,7 @@ __device__ __forceinline__ void weigh(float (&s)[kTileRows / 8][4], float (&out)
 #pragma unroll
     for (int e = 0; e < 4; ++e) {
       const int query = query0 + g + (e >> 1) * 8, key = key0 + n * 8 + 2 * t + (e & 1);
-      s[n][e] = key < length && key <= query ? s[n][e] * scale_log2 : -INFINITY;
+      s[n][e] = key < length && query - key < reach && key <= query ? s[n][e] * scale_log2 : -INFINITY;
       top[e >> 1] = fmaxf(top[e >> 1], s[n][e]);
     }
 #pragma unroll
@@ -107,29 +111,30 @@ __global__ void __launch_bounds__(kAttentionThreads, 1) attention_forward_tiles(
   const bf16* const k = a.qkv + base + (a.heads + kv) * a.head_dim;
   const bf16* const v = a.qkv + base + (a.heads + a.kv_heads + kv) * a.head_dim;
   const int tiles = (min(query0 + kTileRows, length) + kTileRows - 1) / kTileRows;
+  const int first_tile = first_key(a.reach, query0) / kTileRows;
 
   load_tile<D, kTileRows>(q_tile, q, stride, query0, length, a.head_dim);
-  load_tile<D, kTileRows>(k_tile, k, stride, 0, length, a.head_dim);
-  load_tile<D, kTileRows>(v_tile, v, stride, 0, length, a.head_dim);
+  const auto fetch = [&](int j) {
+    const int stage = (j & 1) * Tile<D, kTileRows>::kElements;
+    load_tile<D, kTileRows>(k_tile + stage, k, stride, j * kTileRows, length, a.head_dim);
+    load_tile<D, kTileRows>(v_tile + stage, v, stride, j * kTileRows, length, a.head_dim);
+  };
+  fetch(first_tile);
   gpu::cp_async_commit();
 
   Mask drop = a.drop;
   drop.site += static_cast<uint32_t>(head);
   Softmax soft;
   float out[D / 8][4] = {};
-  for (int j = 0; j < tiles; ++j) {
-    if (j + 1 < tiles) {
-      const int stage = ((j + 1) & 1) * Tile<D, kTileRows>::kElements;
-      load_tile<D, kTileRows>(k_tile + stage, k, stride, (j + 1) * kTileRows, length, a.head_dim);
-      load_tile<D, kTileRows>(v_tile + stage, v, stride, (j + 1) * kTileRows, length, a.head_dim);
-    }
+  for (int j = first_tile; j < tiles; ++j) {
+    if (j + 1 < tiles) fetch(j + 1);
     gpu::cp_async_commit();
     gpu::cp_async_wait<1>();
     __syncthreads();  // the tile is there
     const int stage = (j & 1) * Tile<D, kTileRows>::kElements;
     float s[N][4];
     multiply_transposed<D, N>(s, q_tile, warp_row, k_tile + stage);
-    weigh<D>(s, out, soft, a.scale_log2, query0 + warp_row, j * kTileRows, length);
+    weigh<D>(s, out, soft, a.scale_log2, query0 + warp_row, j * kTileRows, length, a.reach);
     uint32_t p[N][2];
     round_weights(drop, s, start + query0 + warp_row, j * kTileRows, p);
     multiply_add<D, N>(out, p, v_tile + stage);
@@ -150,8 +155,8 @@ int run(Stream stream, const AttentionForward& a) {
   const auto kernel = attention_forward_tiles<D>;
   const int e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared);
   if (e) return e;
-  const Args args{a.qkv,      a.segments.offsets, a.out,       a.lse, a.segments.rows, a.heads, a.kv_heads,
-                  a.head_dim, a.scale * kLog2E,   Mask(a.drop)};
+  const Args args{a.qkv,      a.segments.offsets, a.out,            a.lse,        a.segments.rows, a.heads, a.kv_heads,
+                  a.head_dim, reach_of(a.window), a.scale * kLog2E, Mask(a.drop)};
   const dim3 grid(static_cast<unsigned>((a.longest + kTileRows - 1) / kTileRows), static_cast<unsigned>(a.heads),
                   static_cast<unsigned>(a.segments.count));
   return GPU_LAUNCH(kernel, grid, dim3(kAttentionThreads), kShared, stream, args);
@@ -160,7 +165,7 @@ int run(Stream stream, const AttentionForward& a) {
 }  // namespace
 
 int attention_forward(Stream stream, const AttentionForward& a) {
-  if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim)) return kInvalid;
+  if (!good_attention(a.segments, a.longest, a.heads, a.kv_heads, a.head_dim, a.window)) return kInvalid;
   if (a.segments.count == 0 || a.longest == 0) return 0;
   return on_tiles(a.head_dim, [&](auto columns) { return run<columns>(stream, a); });
 }

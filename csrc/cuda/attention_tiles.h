@@ -154,10 +154,11 @@ __device__ __forceinline__ void mask_pair(const Mask& m, uint32_t query, uint32_
   f[1] = keep(key & 2 ? w.w[3] : w.w[1], m.threshold) ? m.scale : 0;
 }
 
-inline bool good_attention(const Segments& s, int32_t longest, int32_t heads, int32_t kv_heads, int32_t head_dim) {
+inline bool good_attention(const Segments& s, int32_t longest, int32_t heads, int32_t kv_heads, int32_t head_dim,
+                           int32_t window) {
   const bool heads_good = heads > 0 && kv_heads > 0 && heads % kv_heads == 0 && heads <= 65535;
   const bool size_good = head_dim >= kMinHeadDim && head_dim <= kMaxHeadDim && head_dim % 8 == 0;
-  return heads_good && size_good && s.count >= 0 && s.count <= 65535 && longest >= 0;
+  return heads_good && size_good && s.count >= 0 && s.count <= 65535 && longest >= 0 && window >= 0;
 }
 
 // launch(std::integral_constant<int, D>) with the columns D of the tiles that hold heads of head_dim.

@@ -151,6 +151,7 @@ struct AttentionForward {
   bf16* out;   // [rows, heads head_dim]
   float* lse;  // [heads, rows]
   Dropout drop;
+  int32_t window = 0;  // keys that a query sees, 0: all up to its own (ops/window.h)
 };
 
 struct AttentionBackward {
@@ -164,6 +165,7 @@ struct AttentionBackward {
   Tensor dqkv;   // [rows, (heads + 2 kv_heads) head_dim]
   float* delta;  // [heads, rows] workspace
   Dropout drop;
+  int32_t window = 0;  // as above
 };
 
 // What ops/xent.h does between its products: nll from the logits of a chunk, and the logits become their gradient, in place. Row
@@ -265,7 +267,8 @@ struct Sample {
 bool sample_fits(int32_t vocab, int32_t classes);
 
 // The cache of ops/attention_decode.h in bf16. A page is a split: its part of the sum is computed on its own, and the parts are
-// merged in the order of the pages. q and k are turned where there is a table; then q, k and v are rounded.
+// merged in the order of the pages; a page before the window is not read. q and k are turned where there is a table; then q, k
+// and v are rounded.
 struct AttentionDecode {
   const float* qkv;         // [rows, (heads + 2 kv_heads) head_dim]
   const int32_t* slot;      // [rows] all different
@@ -276,10 +279,11 @@ struct AttentionDecode {
   int32_t page, pages;      // positions of a page; pages of a slot
   int32_t rows, heads, kv_heads, head_dim;
   float scale;
-  const float* rope;  // as Rope::table, or null
-  bf16* out;          // [rows, heads head_dim]
-  float* partial;     // [decode_partial(...)] workspace
-  uint32_t* arrived;  // [decode_counters(rows, heads)] workspace: zeros, and zeros again when the launch is done
+  const float* rope;   // as Rope::table, or null
+  bf16* out;           // [rows, heads head_dim]
+  float* partial;      // [decode_partial(...)] workspace
+  uint32_t* arrived;   // [decode_counters(rows, heads)] workspace: zeros, and zeros again when the launch is done
+  int32_t window = 0;  // positions that a token sees, 0: all up to its own
 };
 inline int64_t decode_partial(int64_t rows, int64_t heads, int64_t pages, int64_t head_dim) {
   return rows * heads * pages * (head_dim + 2);

@@ -96,7 +96,7 @@ void Pass::attention(int32_t i) {
   q.linear_backward_input(g.branch, s.width, m.proj, tensor_of(g.attention), rows);
   q.attention_backward({layer.qkv, layer.attention, layer.lse, g.attention, batch.segments, batch.longest, s.heads, s.kv_heads,
                         s.head_dim, attention_scale(s), s.gpt2 ? tensor_of(g.qkv) : tensor_of(acts.wide), g.delta,
-                        drop(attention_site(i, s.heads))});
+                        drop(attention_site(i, s.heads)), s.window});
   if (s.gpt2) {  // q and v only, see BiasBackward of ops/linear.h
     bias(g.qkv, dw.qkv_bias, s.qkv_width(), s.q_width());
     bias(g.qkv + v, dw.qkv_bias + v, s.qkv_width(), s.kv_width());

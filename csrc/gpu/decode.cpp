@@ -243,6 +243,7 @@ void DecoderOnGpu::attention(int32_t layer, int32_t rows) {
   a.out = b_.attended;
   a.partial = b_.partial;
   a.arrived = b_.arrived;
+  a.window = s.window;
   check(table_.attention_decode(session_->stream(), a), "attention");
   product(b_.attended, w.proj, s.gpt2, w.proj_bias, {b_.branch, kFp32}, rows, s.width, s.q_width());
 }

@@ -26,7 +26,7 @@ void forward_layer(const Network& net, const DeviceBatch& batch, Activations& ac
             s.head_dim, false});
   if (fresh)
     q.attention_forward({layer.qkv, batch.segments, batch.longest, s.heads, s.kv_heads, s.head_dim, attention_scale(s),
-                         layer.attention, layer.lse, at_site(batch.drop, attention_site(i, s.heads))});
+                         layer.attention, layer.lse, at_site(batch.drop, attention_site(i, s.heads)), s.window});
   q.linear_forward(layer.attention, m.proj, tensor_of(acts.branch), s.width, rows);
   q.norm_forward({layer.residual, acts.branch, layer.middle, w.norm2_weight, w.norm2_bias, tensor_of(acts.normed), layer.mean2,
                   layer.rstd2, rows, s.width, s.norm_eps, at_site(batch.drop, branch_site(i, s.heads, 0))});

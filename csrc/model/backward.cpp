@@ -86,7 +86,7 @@ void Pass<Real>::attention(int32_t i) {
   ops.linear_backward_input(exec, {g.branch, m.proj, g.attention, rows, p});
   ops.attention_backward(
       exec, {layer.qkv, layer.attention, layer.lse, g.attention, batch.segments, s.heads, s.kv_heads, s.head_dim, scale, g.qkv,
-             g.delta, drop(attention_site(i, s.heads)), p, s.gpt2 ? p : Precision::kFp32});
+             g.delta, drop(attention_site(i, s.heads)), p, s.gpt2 ? p : Precision::kFp32, s.window});
   if (s.gpt2) {  // q and v only, see BiasBackward
     ops.bias_backward(exec, {g.qkv, dw.qkv_bias, s.qkv_width(), rows, s.q_width()});
     ops.bias_backward(exec, {g.qkv + v, dw.qkv_bias + v, s.qkv_width(), rows, s.kv_width()});

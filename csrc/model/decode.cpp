@@ -100,6 +100,7 @@ AttentionDecode<Real, Element> Decoder<Real>::attention_over_cache(const DecodeR
   a.scale = static_cast<Real>(1 / std::sqrt(static_cast<double>(s.head_dim)));
   a.out = b_.attended;
   a.scores = b_.scores;
+  a.window = s.window;
   return a;
 }
 

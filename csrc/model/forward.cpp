@@ -28,7 +28,7 @@ void forward_layer(Exec& exec, const Network<Real>& net, const Batch& batch, Act
                     net.precision});
   if (fresh)
     ops.attention_forward(exec, {layer.qkv, batch.segments, s.heads, s.kv_heads, s.head_dim, scale, layer.attention, layer.lse,
-                                 at_site(batch.drop, attention_site(i, s.heads)), net.precision});
+                                 at_site(batch.drop, attention_site(i, s.heads)), net.precision, s.window});
   ops.linear_forward(exec, {layer.attention, m.proj, w.proj_bias, acts.branch, nullptr, rows});
   ops.norm_forward(exec, {layer.residual, acts.branch, layer.middle, w.norm2_weight, w.norm2_bias, acts.normed, layer.mean2,
                           layer.rstd2, rows, s.width, eps, at_site(batch.drop, branch_site(i, s.heads, 0)), net.precision});

@@ -37,6 +37,7 @@ Shape shape_of(const syn_model_config& c) {
   in_range("ffn", c.ffn, 8, 1 << 18);
   in_range("context", c.context, 1, 1 << 24);
   in_range("tied", c.tied, 0, 1);
+  in_range("window", c.window, 0, 1 << 24);
   multiple("width", c.width, 8);
   multiple("head_dim", c.head_dim, 8);
   multiple("ffn", c.ffn, 8);
@@ -49,8 +50,8 @@ Shape shape_of(const syn_model_config& c) {
   if (!gpt2) number_in_range("rope_theta", c.rope_theta, 1, 1e12);
   number_in_range("dropout", c.dropout, 0, 0.99);
   number_in_range("init_std", c.init_std, 0, 10);
-  return Shape{gpt2,  c.vocab,   c.width,     c.layers,   c.heads,      c.kv_heads, c.head_dim,
-               c.ffn, c.context, c.tied == 1, c.norm_eps, c.rope_theta, c.dropout,  c.init_std};
+  return Shape{gpt2,      c.vocab,     c.width,    c.layers,     c.heads,   c.kv_heads, c.head_dim, c.ffn,
+               c.context, c.tied == 1, c.norm_eps, c.rope_theta, c.dropout, c.init_std, c.window};
 }
 
 }  // namespace syn

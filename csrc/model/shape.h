@@ -13,6 +13,7 @@ struct Shape {
   int32_t vocab, width, layers, heads, kv_heads, head_dim, ffn, context;
   bool tied;
   float norm_eps, rope_theta, dropout, init_std;
+  int32_t window;  // of attention (ops/window.h), 0: none
 
   int32_t q_width() const { return heads * head_dim; }
   int32_t kv_width() const { return kv_heads * head_dim; }

@@ -1,6 +1,7 @@
 // The work that one call of an op cannot do without, from its arguments: the floating-point operations of its products (two for
-// a multiply-add; attention's count the causal half, five products backward), and the bytes of every operand read once and every
-// result written once, weights included. What an op does besides is its own affair: the profile holds its time against these.
+// a multiply-add; attention's count the keys that a query sees, five products backward), and the bytes of every operand read once
+// and every result written once, weights included. What an op does besides is its own affair: the profile holds its time against
+// these.
 #ifndef SYN_MODEL_WORK_H
 #define SYN_MODEL_WORK_H
 
@@ -20,12 +21,12 @@ Work moved(double elements) {
 
 inline double area(int64_t rows, int64_t width) { return static_cast<double>(rows) * static_cast<double>(width); }
 
-// Pairs of a query and a key at or before it.
-inline double causal_pairs(const Segments& s) {
+// Pairs of a query and a key that it sees.
+inline double causal_pairs(const Segments& s, int32_t window) {
   double pairs = 0;
   for (int32_t i = 0; i < s.count; ++i) {
-    const double n = s.offsets[i + 1] - s.offsets[i];
-    pairs += n * (n + 1) / 2;
+    const double n = s.offsets[i + 1] - s.offsets[i], reach = reach_of(window), rising = n < reach ? n : reach;
+    pairs += rising * (rising + 1) / 2 + (n - rising) * reach;
   }
   return pairs;
 }
@@ -58,12 +59,12 @@ Work work_of(const RopeArgs<Real>& a) {
 template <class Real>
 Work work_of(const AttentionForward<Real>& a) {
   const double width = a.heads * static_cast<double>(a.head_dim), kv = a.kv_heads * static_cast<double>(a.head_dim);
-  return {2 * 2 * causal_pairs(a.segments) * width, a.segments.rows * (2 * width + 2 * kv + a.heads) * sizeof(Real)};
+  return {2 * 2 * causal_pairs(a.segments, a.window) * width, a.segments.rows * (2 * width + 2 * kv + a.heads) * sizeof(Real)};
 }
 template <class Real>
 Work work_of(const AttentionBackward<Real>& a) {
   const double width = a.heads * static_cast<double>(a.head_dim), kv = a.kv_heads * static_cast<double>(a.head_dim);
-  return {5 * 2 * causal_pairs(a.segments) * width, a.segments.rows * (4 * width + 4 * kv + a.heads) * sizeof(Real)};
+  return {5 * 2 * causal_pairs(a.segments, a.window) * width, a.segments.rows * (4 * width + 4 * kv + a.heads) * sizeof(Real)};
 }
 template <class Real>
 Work work_of(const PackArgs<Real>& a) {

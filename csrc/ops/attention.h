@@ -1,4 +1,5 @@
-// Causal attention over packed segments: for query row i and key rows j <= i of the same segment, in each head,
+// Causal attention over packed segments: for query row i and key rows j <= i of the same segment, with a window only those with
+// i - j < window (ops/window.h), in each head,
 //   s_ij = scale q_i . k_j,  p_ij = exp(s_ij - lse_i),  lse_i = log sum_j exp(s_ij),  o_i = sum_j dropout(p_ij) v_j
 // Head h reads the key/value head h / (heads / kv_heads). Backward recomputes p from lse; with delta_i = do_i . o_i,
 //   dv_j = sum_i dropout(p_ij) do_i,  ds_ij = p_ij (dropout'(do_i . v_j) - delta_i) scale,  dq_i = sum_j ds_ij k_j,  dk_j = sum_i
@@ -13,6 +14,7 @@
 #include "ops/dropout.h"
 #include "ops/precision.h"
 #include "ops/segments.h"
+#include "ops/window.h"
 
 namespace syn {
 
@@ -28,6 +30,7 @@ struct AttentionForward {
   Real* lse;                               // [heads, rows]
   Dropout drop;                            // site of head 0; head h uses site + h
   Precision precision = Precision::kFp32;  // of the weights and of out
+  int32_t window = 0;                      // keys that a query sees, 0: all up to its own
 };
 
 template <class Real>
@@ -44,6 +47,7 @@ struct AttentionBackward {
   Dropout drop;
   Precision precision = Precision::kFp32;  // of the weights and of ds
   Precision result = Precision::kFp32;     // of dqkv
+  int32_t window = 0;                      // as above
 };
 
 }  // namespace syn

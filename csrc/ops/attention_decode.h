@@ -1,5 +1,6 @@
 // Attention of one new token for each of several records, over the record's own cache. For row r with slot s at position p:
-//   the key and the value of r are appended at p;  s_t = scale q . k_t for t = 0..p;  w = softmax(s);  o = sum_t w_t v_t
+//   the key and the value of r are appended at p;  s_t = scale q . k_t for t = a..p;  w = softmax(s);  o = sum_t w_t v_t
+// with a = 0, or max(0, p - window + 1) where there is a window (ops/window.h).
 // Head h reads the key/value head h / (heads / kv_heads). Appending, scores, softmax and sum are one op.
 //
 // The cache of a slot is cut into pages of some 256 positions, and a page holds all layers: a record fills its slot from the
@@ -9,14 +10,15 @@
 // The cache holds the backend's own numbers, or halves: keys and values are rounded when they are appended (math/half.h), the
 // new ones too before they are read, and everything else is as ever.
 // Determinism: a row is computed by one thread in a fixed order; its bits depend on its own cache alone, not on slots, threads or
-// the other rows. Memory traffic per row: the cache of its record once, 2 (p + 1) kv_heads head_dim elements,
-// which is what bounds this op: halves take half the time of 32 bits.
+// the other rows. Memory traffic per row: the cache of its record from a on once, 2 (p + 1 - a) kv_heads head_dim elements,
+// which is what bounds this op: halves take half the time of 32 bits. What lies before a window stays in the cache, unread.
 #ifndef SYN_OPS_ATTENTION_DECODE_H
 #define SYN_OPS_ATTENTION_DECODE_H
 
 #include <cstdint>
 
 #include "math/half.h"
+#include "ops/window.h"
 
 namespace syn {
 
@@ -47,8 +49,9 @@ struct AttentionDecode {
   int32_t page;             // cache_page(context)
   int32_t rows, heads, kv_heads, head_dim;
   Real scale;
-  Real* out;     // [rows, heads head_dim]
-  Real* scores;  // [threads, heads / kv_heads, positions] workspace
+  Real* out;           // [rows, heads head_dim]
+  Real* scores;        // [threads, heads / kv_heads, positions] workspace
+  int32_t window = 0;  // positions that a token sees, 0: all up to its own
 
   // Keys and values of a key/value head in the first page of a slot.
   Element* keys_of(int64_t in_slot, int64_t head) const { return cache + in_slot * slot_stride + head * page * head_dim; }

@@ -28,6 +28,12 @@ Columns columns(const Args& a, int32_t head) {
 template <class Real>
 constexpr Real kLog2E = static_cast<Real>(1.4426950408889634074);
 
+// The row of the first key that the query row i of a segment sees.
+template <class Args>
+int64_t first_row(const Args& a, int64_t begin, int64_t i) {
+  return begin + first_key(reach_of(a.window), static_cast<int32_t>(i - begin));
+}
+
 Dropout of_head(Dropout d, int32_t head) {
   d.site += static_cast<uint32_t>(head);
   return d;
@@ -47,11 +53,12 @@ void attention_forward(Exec&, const AttentionForward<Real>& a) {
         const Real* q = a.qkv + i * c.stride + c.q;
         const auto score = [&](int64_t j) { return a.scale * dot(q, a.qkv + j * c.stride + c.k, d); };
         Real top = -static_cast<Real>(INFINITY), sum = 0;
-        for (int64_t j = begin; j <= i; ++j) top = std::max(top, score(j));
+        const int64_t first = first_row(a, begin, i);
+        for (int64_t j = first; j <= i; ++j) top = std::max(top, score(j));
         if (a.precision == Precision::kBf16) top = std::ceil(top * kLog2E<Real>) / kLog2E<Real>;
         Real* o = a.out + (i * a.heads + h) * d;
         std::fill(o, o + d, Real{0});
-        for (int64_t j = begin; j <= i; ++j) {
+        for (int64_t j = first; j <= i; ++j) {
           const Real weight = std::exp(score(j) - top);
           sum += weight;
           const auto factor = static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
@@ -79,7 +86,7 @@ void attention_backward(Exec&, const AttentionBackward<Real>& a) {
         const Real* dout = a.dout + (i * a.heads + h) * d;
         const Real lse = a.lse[int64_t{h} * a.segments.rows + i];
         const Real delta = dot(dout, a.out + (i * a.heads + h) * d, d);
-        for (int64_t j = begin; j <= i; ++j) {
+        for (int64_t j = first_row(a, begin, i); j <= i; ++j) {
           const int64_t row = j * c.stride;
           const auto factor = static_cast<Real>(dropout_factor(drop, static_cast<uint32_t>(i), static_cast<uint32_t>(j - begin)));
           const Real p = std::exp(a.scale * dot(q, a.qkv + row + c.k, d) - lse);

@@ -26,17 +26,18 @@ struct Head {
 template <class Element>
 void attend(const Head<Element>& head, const double* q, int64_t p, double* score, double* out) {
   const auto& a = head.a;
-  for (int64_t t = 0; t <= p; ++t) {
+  const int64_t first = first_key(reach_of(a.window), static_cast<int32_t>(p));
+  for (int64_t t = first; t <= p; ++t) {
     double dot = 0;
     for (int32_t c = 0; c < a.head_dim; ++c) dot += q[c] * widened(head.key(t, c));
     score[t] = dot * a.scale;
   }
-  const double max = *std::max_element(score, score + p + 1);
+  const double max = *std::max_element(score + first, score + p + 1);
   double sum = 0;
-  for (int64_t t = 0; t <= p; ++t) sum += score[t] = std::exp(score[t] - max);
+  for (int64_t t = first; t <= p; ++t) sum += score[t] = std::exp(score[t] - max);
   for (int32_t c = 0; c < a.head_dim; ++c) {
     double o = 0;
-    for (int64_t t = 0; t <= p; ++t) o += score[t] * widened(head.value(t, c));
+    for (int64_t t = first; t <= p; ++t) o += score[t] * widened(head.value(t, c));
     out[c] = o / sum;
   }
 }

@@ -155,10 +155,15 @@ TEST(Abi, EveryFieldOfAModelIsChecked) {
   refused("dropout", [](auto& c) { c.dropout = 1; });
   refused("dropout", [](auto& c) { c.dropout = std::numeric_limits<float>::quiet_NaN(); });
   refused("init_std", [](auto& c) { c.init_std = -1; });
+  refused("window is -1, expected 0 to 16777216", [](auto& c) { c.window = -1; });
+  refused("window", [](auto& c) { c.window = INT_MAX; });
   refused("rope_theta", [](auto& c) {
     c.family = SYN_LLAMA;
     c.rope_theta = 0;
   });
+  syn_model_config whole = tiny();
+  whole.window = 1000;  // wider than the context: as none
+  make_model(device.get(), whole);
 }
 
 TEST(Abi, EveryFieldOfATrainerIsChecked) {

@@ -1,50 +1,13 @@
 // Attention: against the oracle for every head size and ragged segments, and the properties that packing promises.
-#include "tests/op_check.h"
+#include "tests/attention_run.h"
 
 namespace syn::tests {
 namespace {
 
-struct Heads {
-  int32_t heads, kv_heads, dim;
-  double dropout;
-};
-
-template <class Real>
-struct Tensors {
-  std::vector<Real> qkv, dout, out, lse, dqkv, delta;
-  Tensors(const Heads& h, int32_t rows)
-      : qkv(numbers<Real>(int64_t{rows} * (h.heads + 2 * h.kv_heads) * h.dim, 1)),
-        dout(numbers<Real>(int64_t{rows} * h.heads * h.dim, 2)),
-        out(dout.size()),
-        lse(static_cast<size_t>(rows) * h.heads),
-        dqkv(qkv.size()),
-        delta(lse.size()) {}
-
-  void run(const Ops<Real>& ops, Exec& exec, const Heads& h, const Segments& s) {
-    const Real scale = static_cast<Real>(1 / std::sqrt(static_cast<double>(h.dim)));
-    const Dropout drop = h.dropout > 0 ? test_dropout(h.dropout) : Dropout{};
-    ops.attention_forward(exec, {qkv.data(), s, h.heads, h.kv_heads, h.dim, scale, out.data(), lse.data(), drop});
-    ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), s, h.heads, h.kv_heads, h.dim, scale,
-                                  dqkv.data(), delta.data(), drop});
-  }
-};
-
 class AttentionShapes : public testing::TestWithParam<Heads> {};
 
 TEST_P(AttentionShapes, MatchesTheReferenceOnRaggedSegments) {
-  const Heads h = GetParam();
-  const TestSegments segments({1, 2, 63, 64, 65, 129});
-  const auto op = [&](auto real, const auto& ops, Exec& exec) {
-    using Real = decltype(real);
-    Tensors<Real> t(h, segments.view().rows);
-    t.run(ops, exec, h, segments.view());
-    Outputs out;
-    out.add("out", t.out);
-    out.add("lse", t.lse);
-    out.add("dqkv", t.dqkv);
-    return out;
-  };
-  check_op(op, kGradient);
+  check_attention(GetParam(), TestSegments({1, 2, 63, 64, 65, 129}));
 }
 
 // Every head size that there is; 1 to 8 heads to a key/value head, of which there are 1 or 2; every third with dropout.
@@ -67,32 +30,7 @@ TEST(Attention, every_length_matches_the_reference) {
   std::vector<int32_t> lengths;
   for (int32_t n = 1; n <= 300; ++n)
     if (n <= 66 || n % 64 <= 1 || n % 64 == 63 || n >= 299) lengths.push_back(n);
-  const Heads h{1, 1, 16, 0.1};
-  const TestSegments segments(lengths);
-  const auto op = [&](auto real, const auto& ops, Exec& exec) {
-    using Real = decltype(real);
-    Tensors<Real> t(h, segments.view().rows);
-    t.run(ops, exec, h, segments.view());
-    Outputs out;
-    out.add("out", t.out);
-    out.add("lse", t.lse);
-    out.add("dqkv", t.dqkv);
-    return out;
-  };
-  check_op(op, kGradient);
-}
-
-// Runs on the widest instruction set with the given threads.
-Tensors<float> run_cpu(const Heads& h, const TestSegments& s, Tensors<float> t, int threads) {
-  Pool pool(threads);
-  Exec exec{pool, nullptr};
-  t.run(*cpu_tables().back().second, exec, h, s.view());
-  return t;
-}
-
-template <class T>
-std::vector<T> rows_of(const std::vector<T>& x, int64_t width, int32_t begin, int32_t end) {
-  return {x.begin() + begin * width, x.begin() + end * width};
+  check_attention({1, 1, 16, 0.1}, TestSegments(lengths));
 }
 
 TEST(Attention, SegmentsPackedOrAloneHaveTheSameBits) {

@@ -14,13 +14,15 @@ namespace {
 struct DecodeShape {
   const char* name;
   int32_t family, heads, kv_heads, head_dim, context;
+  int32_t window = 0;
 };
 
 const DecodeShape kShapes[] = {
-    {"GPT-2, heads of 16", SYN_GPT2, 3, 3, 16, 40},  {"GPT-2, heads of 96", SYN_GPT2, 2, 2, 96, 70},
-    {"Llama, heads of 96", SYN_LLAMA, 4, 1, 96, 66}, {"Llama, heads of 128", SYN_LLAMA, 4, 2, 128, 33},
-    {"Llama, heads of 24", SYN_LLAMA, 6, 3, 24, 40}, {"Llama, heads of 56", SYN_LLAMA, 2, 2, 56, 32},
-    {"GPT-2, two pages", SYN_GPT2, 2, 2, 16, 270},
+    {"GPT-2, heads of 16", SYN_GPT2, 3, 3, 16, 40},      {"GPT-2, heads of 96", SYN_GPT2, 2, 2, 96, 70},
+    {"Llama, heads of 96", SYN_LLAMA, 4, 1, 96, 66},     {"Llama, heads of 128", SYN_LLAMA, 4, 2, 128, 33},
+    {"Llama, heads of 24", SYN_LLAMA, 6, 3, 24, 40},     {"Llama, heads of 56", SYN_LLAMA, 2, 2, 56, 32},
+    {"GPT-2, two pages", SYN_GPT2, 2, 2, 16, 270},       {"Llama, a window of 7", SYN_LLAMA, 4, 2, 24, 270, 7},
+    {"GPT-2, a window of 1", SYN_GPT2, 2, 2, 16, 40, 1}, {"Llama, a window of 150", SYN_LLAMA, 2, 1, 16, 300, 150},
 };
 
 Shape shape_for(const DecodeShape& d) {
@@ -37,6 +39,7 @@ Shape shape_for(const DecodeShape& d) {
   c.context = d.context;
   c.tied = d.family == SYN_GPT2;
   c.init_std = 0.15f;
+  c.window = d.window;
   return shape_of(c);
 }
 
@@ -186,6 +189,31 @@ TEST(Decode, a_row_has_the_same_bits_alone_and_among_70) {
         EXPECT_EQ(decode_all(model, alone, {sequences[i]}, {0})[0], together[i]) << d.name << ", row " << i;
       }
     }
+  }
+}
+
+TEST(Decode, a_window_of_the_context_changes_no_bit_and_a_smaller_one_does) {
+  DecodeShape d{"Llama, two pages", SYN_LLAMA, 2, 1, 24, 270};
+  Chance c(16);
+  const auto sequence = random_tokens(c, d.context, 77);
+  for (const CacheNumbers cached : {CacheNumbers::kOwn, CacheNumbers::kHalf}) {
+    std::vector<std::vector<float>> logits;
+    std::vector<std::vector<double>> oracle;
+    for (const int32_t window : {0, 270, 1 << 24, 269}) {
+      d.window = window;
+      const auto model = model_for<float>(shape_for(d), 2);
+      const auto exact = model_for<double>(shape_for(d), 1);
+      Decoder<float> decoder(model, 1, Precision::kFp32, cached);
+      Decoder<double> reference(exact, 1, Precision::kFp32, cached);
+      logits.push_back(decode_all(model, decoder, {sequence}, {0})[0]);
+      oracle.push_back(decode_all(exact, reference, {sequence}, {0})[0]);
+    }
+    for (const size_t i : {size_t{1}, size_t{2}}) {
+      EXPECT_EQ(logits[i], logits[0]);
+      EXPECT_EQ(oracle[i], oracle[0]);
+    }
+    EXPECT_NE(logits[3], logits[0]);
+    EXPECT_NE(oracle[3], oracle[0]);
   }
 }
 

@@ -1,6 +1,6 @@
 // The root of the ladder of oracles: gradients of the full network in double against central differences of its own loss, for
 // both families, tied and untied, grouped key/value heads, three packed segments, hard and soft targets, with and without
-// dropout.
+// dropout and a window.
 #include <cmath>
 
 #include "tests/trainer_fixture.h"
@@ -13,6 +13,7 @@ struct Form {
   int32_t heads, kv_heads;
   bool tied;
   float dropout;
+  int32_t window = 0;
 };
 
 class FiniteDifferences : public testing::TestWithParam<Form> {};
@@ -33,6 +34,7 @@ TEST_P(FiniteDifferences, OfTheFullNetworkAgreeWithItsGradients) {
   const int32_t width = f.family == SYN_GPT2 ? 16 * f.heads : 16;
   syn_model_config c = small_config(f.family, kVocab, width, 2, f.heads, f.kv_heads, 16, 24, 9, f.tied);
   c.dropout = f.dropout;
+  c.window = f.window;
   TrainingBatch batch({5, 1, 9}, kVocab, Training::kSoftRows);
   batch.tokens.front() = kVocab - 1;  // the last row of each table has a gradient too
   batch.targets.back() = 3;
@@ -73,11 +75,13 @@ TEST_P(FiniteDifferences, OfTheFullNetworkAgreeWithItsGradients) {
 INSTANTIATE_TEST_SUITE_P(Ref, FiniteDifferences,
                          testing::Values(Form{SYN_GPT2, 1, 1, true, 0}, Form{SYN_GPT2, 2, 2, false, 0},
                                          Form{SYN_GPT2, 1, 1, true, 0.3f}, Form{SYN_LLAMA, 4, 2, false, 0},
-                                         Form{SYN_LLAMA, 2, 1, true, 0}, Form{SYN_LLAMA, 2, 2, false, 0.2f}),
+                                         Form{SYN_LLAMA, 2, 1, true, 0}, Form{SYN_LLAMA, 2, 2, false, 0.2f},
+                                         Form{SYN_LLAMA, 2, 1, false, 0.2f, 3}, Form{SYN_GPT2, 1, 1, true, 0, 1}),
                          [](const auto& info) {
                            return std::string(info.param.family == SYN_GPT2 ? "Gpt2" : "Llama") +
                                   std::to_string(info.param.heads) + "over" + std::to_string(info.param.kv_heads) +
-                                  (info.param.tied ? "Tied" : "Untied") + (info.param.dropout > 0 ? "Dropout" : "");
+                                  (info.param.tied ? "Tied" : "Untied") + (info.param.dropout > 0 ? "Dropout" : "") +
+                                  (info.param.window > 0 ? "Window" : "");
                          });
 
 }  // namespace

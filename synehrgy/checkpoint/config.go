@@ -30,6 +30,9 @@ type Config struct {
 	HeadDim int // = Width/Heads for GPT-2
 	FFN     int // width of the hidden layer of the feed-forward part
 	Context int // most positions of one sequence
+	// Window is the most positions that a position attends to, its own among them; 0, or Context and more: all up to its own.
+	// Only Llama has one, as transformers knows no GPT-2 with a window.
+	Window  int
 	Tied    bool
 	NormEps float64
 	// RopeTheta is the base of the rotary angles, 0 for GPT-2.
@@ -77,6 +80,9 @@ func (c *Config) validateSizes() error {
 			return fault.Usagef("the %s of a model is %d, expected 1 to %d", s.name, s.n, maxDimension)
 		}
 	}
+	if c.Window < 0 || c.Window > maxDimension {
+		return fault.Usagef("the window of a model is %d, expected 0 to %d", c.Window, maxDimension)
+	}
 	if c.Heads%c.KVHeads != 0 {
 		return fault.Usagef("a model has %d heads and %d key/value heads, expected a divisor of the former", c.Heads, c.KVHeads)
 	}
@@ -92,6 +98,9 @@ func (c *Config) validateFamily() error {
 		}
 		if c.RopeTheta != 0 {
 			return fault.Usagef("a gpt2 model has a rotary base, expected none")
+		}
+		if c.Window != 0 {
+			return fault.Usagef("a gpt2 model has a window of %d, expected none: of the two families llama has one", c.Window)
 		}
 		return c.validateActivation("gelu_new")
 	case Llama:
@@ -117,12 +126,16 @@ func (c *Config) validateActivation(want string) error {
 }
 
 // String says the shape in one line: "gpt2, width 384, 4 layers, 4 heads of 96, feed-forward 1536, vocabulary 5115, context
-// 1024".
+// 1024", and ", window 256" where there is one.
 func (c *Config) String() string {
 	heads := fmt.Sprintf("%d heads of %d", c.Heads, c.HeadDim)
 	if c.KVHeads != c.Heads {
 		heads += fmt.Sprintf(" (%d for keys and values)", c.KVHeads)
 	}
-	return fmt.Sprintf("%s, width %d, %d layers, %s, feed-forward %d, vocabulary %d, context %d",
-		c.Family, c.Width, c.Layers, heads, c.FFN, c.Vocab, c.Context)
+	window := ""
+	if c.Window > 0 {
+		window = fmt.Sprintf(", window %d", c.Window)
+	}
+	return fmt.Sprintf("%s, width %d, %d layers, %s, feed-forward %d, vocabulary %d, context %d%s",
+		c.Family, c.Width, c.Layers, heads, c.FFN, c.Vocab, c.Context, window)
 }

@@ -11,6 +11,11 @@ import (
 
 // This file reads and writes Config as the config.json of a Hugging Face model folder. A key of theirs that would change the
 // computation into one we do not have is an error rather than ignored; the many that do not matter here are ignored.
+//
+// A Llama with a window is a Mistral in their words: the same network and names of tensors, and a sliding_window, which their
+// Llama would ignore.
+
+const mistral Family = "mistral"
 
 // gpt2JSON is the part of a GPT-2 config.json that we write, in the order in which it is written.
 type gpt2JSON struct {
@@ -41,7 +46,7 @@ type gpt2Refused struct {
 	CrossAttention bool  `json:"add_cross_attention"`
 }
 
-// llamaJSON is the part of a Llama config.json that we write.
+// llamaJSON is the part of a Llama or Mistral config.json that we write.
 type llamaJSON struct {
 	Architectures    []string  `json:"architectures"`
 	AttentionBias    bool      `json:"attention_bias"`
@@ -62,6 +67,7 @@ type llamaJSON struct {
 	NormEps          float64   `json:"rms_norm_eps"`
 	Rope             *ropeJSON `json:"rope_parameters"` // since transformers 5
 	RopeTheta        *float64  `json:"rope_theta"`      // before
+	Window           *int      `json:"sliding_window,omitempty"`
 	Tied             bool      `json:"tie_word_embeddings"`
 	TorchDtype       string    `json:"torch_dtype"`
 	Vocab            int       `json:"vocab_size"`
@@ -100,6 +106,7 @@ func parseConfig(text []byte) (*Config, error) {
 	var head struct {
 		ModelType    Family          `json:"model_type"`
 		Quantization json.RawMessage `json:"quantization_config"`
+		Window       *int            `json:"sliding_window"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, err
@@ -107,13 +114,21 @@ func parseConfig(text []byte) (*Config, error) {
 	if q := string(head.Quantization); q != "" && q != "null" {
 		return nil, fault.Usagef("quantized weights")
 	}
+	if (head.ModelType == GPT2 || head.ModelType == Llama) && head.Window != nil {
+		return nil, fault.Usagef("sliding_window in a %s model, which mistral alone has", head.ModelType)
+	}
 	switch head.ModelType {
 	case GPT2:
 		return parseGPT2(text)
 	case Llama:
-		return parseLlama(text)
+		// What an absent key means, by the LlamaConfig of transformers.
+		return parseLlama(text, llamaJSON{Activation: "silu", NormEps: 1e-6, Context: 2048})
+	case mistral:
+		// And by its MistralConfig; keys that are null mean there what they mean in Llama.
+		window, heads := 4096, 8
+		return parseLlama(text, llamaJSON{Activation: "silu", NormEps: 1e-6, Context: 4096 * 32, KVHeads: &heads, Window: &window})
 	}
-	return nil, fault.Usagef("model_type %s, neither gpt2 nor llama", quote(string(head.ModelType)))
+	return nil, fault.Usagef("model_type %s, neither gpt2, llama nor mistral", quote(string(head.ModelType)))
 }
 
 func parseGPT2(text []byte) (*Config, error) {
@@ -134,9 +149,7 @@ func parseGPT2(text []byte) (*Config, error) {
 	return c, nil
 }
 
-func parseLlama(text []byte) (*Config, error) {
-	// What an absent key means, by the LlamaConfig of transformers.
-	j := llamaJSON{Activation: "silu", NormEps: 1e-6, Context: 2048}
+func parseLlama(text []byte, j llamaJSON) (*Config, error) {
 	var no struct {
 		Scaling json.RawMessage `json:"rope_scaling"`
 		Partial *float64        `json:"partial_rotary_factor"`
@@ -151,12 +164,15 @@ func parseLlama(text []byte) (*Config, error) {
 	if j.AttentionBias || j.MLPBias {
 		return nil, fault.Usagef("biases in a llama model")
 	}
+	if j.Window != nil && *j.Window < 1 {
+		return nil, fault.Usagef("a sliding_window of %d, expected null or at least 1", *j.Window)
+	}
 	theta := or(j.RopeTheta, 10000)
 	if j.Rope != nil {
 		theta = or(j.Rope.Theta, theta)
 	}
 	return &Config{Family: Llama, Vocab: j.Vocab, Width: j.Width, Layers: j.Layers, Heads: j.Heads, KVHeads: or(j.KVHeads, j.Heads),
-		HeadDim: or(j.HeadDim, j.Width/max(j.Heads, 1)), FFN: j.FFN, Context: j.Context, Tied: j.Tied, NormEps: j.NormEps,
+		HeadDim: or(j.HeadDim, j.Width/max(j.Heads, 1)), FFN: j.FFN, Context: j.Context, Window: or(j.Window, 0), Tied: j.Tied, NormEps: j.NormEps,
 		RopeTheta: theta, AttentionDropout: j.AttentionDropout, Activation: j.Activation, BOS: or(j.BOS, NoToken), EOS: or(j.EOS, NoToken)}, nil
 }
 
@@ -173,10 +189,14 @@ func (c *Config) JSON() ([]byte, error) {
 			Heads: c.Heads, FFN: &c.FFN, Layers: c.Layers, Context: c.Context, ResidualDropout: c.ResidualDropout, Tied: c.Tied,
 			TorchDtype: dtype, Vocab: c.Vocab}
 	} else {
-		v = llamaJSON{Architectures: []string{"LlamaForCausalLM"}, AttentionDropout: c.AttentionDropout, BOS: token(c.BOS), Dtype: dtype,
+		l := llamaJSON{Architectures: []string{"LlamaForCausalLM"}, AttentionDropout: c.AttentionDropout, BOS: token(c.BOS), Dtype: dtype,
 			EOS: token(c.EOS), HeadDim: &c.HeadDim, Activation: c.Activation, Width: c.Width, FFN: c.FFN, Context: c.Context,
 			ModelType: Llama, Heads: c.Heads, Layers: c.Layers, KVHeads: &c.KVHeads, NormEps: c.NormEps,
 			Rope: &ropeJSON{&c.RopeTheta, "default"}, RopeTheta: &c.RopeTheta, Tied: c.Tied, TorchDtype: dtype, Vocab: c.Vocab}
+		if c.Window > 0 {
+			l.ModelType, l.Architectures, l.Window = mistral, []string{"MistralForCausalLM"}, &c.Window
+		}
+		v = l
 	}
 	out, err := json.MarshalIndent(v, "", "  ")
 	return append(out, '\n'), err

@@ -21,8 +21,14 @@ func llama() checkpoint.Config {
 		NormEps: 1e-6, RopeTheta: 500000, AttentionDropout: 0.1, Activation: "silu", BOS: checkpoint.NoToken, EOS: 2}
 }
 
+func windowed() checkpoint.Config {
+	c := llama()
+	c.Window = 48
+	return c
+}
+
 func TestConfigsSurviveARoundTrip(t *testing.T) {
-	for _, c := range []checkpoint.Config{gpt2(), llama()} {
+	for _, c := range []checkpoint.Config{gpt2(), llama(), windowed()} {
 		path := filepath.Join(t.TempDir(), "config.json")
 		require.NoError(t, checkpoint.WriteConfig(path, &c))
 		got, err := checkpoint.ReadConfig(path)
@@ -33,7 +39,7 @@ func TestConfigsSurviveARoundTrip(t *testing.T) {
 }
 
 func TestConfigSaysWhatTransformersExpects(t *testing.T) {
-	g, l := gpt2(), llama()
+	g, l, w := gpt2(), llama(), windowed()
 	for _, c := range []struct {
 		config *checkpoint.Config
 		want   map[string]any
@@ -45,6 +51,11 @@ func TestConfigSaysWhatTransformersExpects(t *testing.T) {
 		{&l, map[string]any{"architectures": []any{"LlamaForCausalLM"}, "model_type": "llama", "hidden_act": "silu", "hidden_size": 64.0,
 			"num_attention_heads": 4.0, "num_key_value_heads": 2.0, "head_dim": 32.0, "num_hidden_layers": 2.0, "intermediate_size": 160.0,
 			"max_position_embeddings": 96.0, "vocab_size": 101.0, "rms_norm_eps": 1e-6, "rope_theta": 500000.0,
+			"rope_parameters": map[string]any{"rope_theta": 500000.0, "rope_type": "default"}, "attention_dropout": 0.1, "attention_bias": false,
+			"mlp_bias": false, "tie_word_embeddings": false, "bos_token_id": nil, "eos_token_id": 2.0, "dtype": "float32", "torch_dtype": "float32"}},
+		{&w, map[string]any{"architectures": []any{"MistralForCausalLM"}, "model_type": "mistral", "sliding_window": 48.0, "hidden_act": "silu",
+			"hidden_size": 64.0, "num_attention_heads": 4.0, "num_key_value_heads": 2.0, "head_dim": 32.0, "num_hidden_layers": 2.0,
+			"intermediate_size": 160.0, "max_position_embeddings": 96.0, "vocab_size": 101.0, "rms_norm_eps": 1e-6, "rope_theta": 500000.0,
 			"rope_parameters": map[string]any{"rope_theta": 500000.0, "rope_type": "default"}, "attention_dropout": 0.1, "attention_bias": false,
 			"mlp_bias": false, "tie_word_embeddings": false, "bos_token_id": nil, "eos_token_id": 2.0, "dtype": "float32", "torch_dtype": "float32"}},
 	} {
@@ -72,6 +83,13 @@ func TestAbsentKeysMeanWhatTheyMeanInTransformers(t *testing.T) {
 			"intermediate_size":160,"rope_theta":1.5,"rope_parameters":{"rope_theta":30000,"rope_type":"default"}}`,
 			checkpoint.Config{Family: checkpoint.Llama, Vocab: 101, Width: 64, Layers: 2, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 160, Context: 2048,
 				NormEps: 1e-6, RopeTheta: 30000, Activation: "silu", BOS: -1, EOS: -1}},
+		"mistral": {`{"model_type":"mistral","vocab_size":101,"hidden_size":256,"num_hidden_layers":2,"num_attention_heads":16,"intermediate_size":160}`,
+			checkpoint.Config{Family: checkpoint.Llama, Vocab: 101, Width: 256, Layers: 2, Heads: 16, KVHeads: 8, HeadDim: 16, FFN: 160,
+				Context: 131072, Window: 4096, NormEps: 1e-6, RopeTheta: 10000, Activation: "silu", BOS: -1, EOS: -1}},
+		"mistral without a window": {`{"model_type":"mistral","vocab_size":101,"hidden_size":64,"num_hidden_layers":2,"num_attention_heads":4,
+			"intermediate_size":160,"num_key_value_heads":null,"sliding_window":null}`,
+			checkpoint.Config{Family: checkpoint.Llama, Vocab: 101, Width: 64, Layers: 2, Heads: 4, KVHeads: 4, HeadDim: 16, FFN: 160,
+				Context: 131072, NormEps: 1e-6, RopeTheta: 10000, Activation: "silu", BOS: -1, EOS: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := checkpoint.ReadConfig(write(t, []byte(c.text)))
@@ -84,6 +102,7 @@ func TestAbsentKeysMeanWhatTheyMeanInTransformers(t *testing.T) {
 func TestAConfigThatWeCannotComputeIsASentence(t *testing.T) {
 	const g = `{"model_type":"gpt2","vocab_size":97,"n_embd":48,"n_layer":2,"n_head":3,"n_positions":64`
 	const l = `{"model_type":"llama","vocab_size":101,"hidden_size":64,"num_hidden_layers":2,"num_attention_heads":4,"intermediate_size":160`
+	const m = `{"model_type":"mistral","vocab_size":101,"hidden_size":128,"num_hidden_layers":2,"num_attention_heads":8,"intermediate_size":160`
 	for text, words := range map[string]string{
 		``:                                    "not JSON",
 		`[]`:                                  "JSON array",
@@ -109,6 +128,11 @@ func TestAConfigThatWeCannotComputeIsASentence(t *testing.T) {
 		l + `,"rope_parameters":{"rope_type":"yarn","rope_theta":10000}}`: "scaled",
 		l + `,"attention_bias":true}`:                                     "biases",
 		l + `,"hidden_act":"gelu"}`:                                       `"gelu"`,
+		g + `,"sliding_window":8}`:                                        "sliding_window in a gpt2 model",
+		l + `,"sliding_window":8}`:                                        "sliding_window in a llama model",
+		m + `,"sliding_window":0}`:                                        "a sliding_window of 0",
+		m + `,"sliding_window":-3}`:                                       "a sliding_window of -3",
+		m + `,"sliding_window":99999999}`:                                 "the window of a model is 99999999",
 	} {
 		t.Run(words, func(t *testing.T) {
 			path := write(t, []byte(text))
@@ -129,4 +153,11 @@ func TestAnImpossibleConfigIsNotWritten(t *testing.T) {
 	require.ErrorAs(t, err, &usage)
 	require.NoFileExists(t, path)
 	require.Equal(t, "llama, width 64, 2 layers, 4 heads of 32 (2 for keys and values), feed-forward 160, vocabulary 101, context 96", c.String())
+	c = windowed()
+	require.Contains(t, c.String(), ", context 96, window 48")
+	c.Window = -1
+	require.ErrorContains(t, c.Validate(), "the window of a model is -1")
+	c = gpt2()
+	c.Window = 8
+	require.ErrorContains(t, c.Validate(), "a gpt2 model has a window of 8")
 }

@@ -69,7 +69,7 @@ func coreConfig(c *checkpoint.Config, fresh Fresh) bindings.ModelConfig {
 	}
 	out.Vocab, out.Width, out.Layers = int32(c.Vocab), int32(c.Width), int32(c.Layers)
 	out.Heads, out.KVHeads, out.HeadDim = int32(c.Heads), int32(c.KVHeads), int32(c.HeadDim)
-	out.FFN, out.Context, out.Tied = int32(c.FFN), int32(c.Context), 0
+	out.FFN, out.Context, out.Window, out.Tied = int32(c.FFN), int32(c.Context), int32(c.Window), 0
 	if c.Tied {
 		out.Tied = 1
 	}

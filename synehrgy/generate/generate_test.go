@@ -10,10 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synehrgy/synehrgy-go/synehrgy/checkpoint"
 	"github.com/synehrgy/synehrgy-go/synehrgy/ehr"
 	"github.com/synehrgy/synehrgy-go/synehrgy/engine"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 	"github.com/synehrgy/synehrgy-go/synehrgy/token"
+	"github.com/synehrgy/synehrgy-go/synehrgy/train"
 )
 
 // TestPatientsDoNotDependOnSlotsOrThreads holds that patient i is the same whoever is drawn beside it.
@@ -50,6 +52,30 @@ func TestPatientsDoNotDependOnSlotsOrThreads(t *testing.T) {
 	other.Config.Seed++
 	different, _ := collect(t, other)
 	require.NotEqual(t, want, different, "another seed")
+}
+
+// TestAWindowIsThatOfTheCheckpoint holds that a model generates under the window that it was trained with, the same patients
+// whoever is drawn beside them, and other ones where its config.json has none.
+func TestAWindowIsThatOfTheCheckpoint(t *testing.T) {
+	model := trained(t, 40, func(c *train.Config) { c.Family, c.Window = checkpoint.Llama, 16 })
+	want, stats := collect(t, options(device(t, 2), model, 30))
+	require.Zero(t, stats.ParseFailures)
+	require.Positive(t, stats.Chunked, "no record was longer than the context")
+	o := options(device(t, 1), model, 30)
+	o.Config.Slots = 3
+	got, _ := collect(t, o)
+	require.Equal(t, want, got)
+
+	without := filepath.Join(t.TempDir(), "without")
+	require.NoError(t, os.CopyFS(without, os.DirFS(model)))
+	require.NoError(t, os.Remove(filepath.Join(without, checkpoint.SumsFile)))
+	config, err := checkpoint.ReadConfig(filepath.Join(without, engine.ConfigFile))
+	require.NoError(t, err)
+	require.Equal(t, 16, config.Window)
+	config.Window = 0
+	require.NoError(t, checkpoint.WriteConfig(filepath.Join(without, engine.ConfigFile), config))
+	other, _ := collect(t, options(device(t, 2), without, 30))
+	require.NotEqual(t, want, other)
 }
 
 // TestInt8IsMeasuredBeforeItDraws holds that its patients are others but as reproducible, and that its cost is small and told.

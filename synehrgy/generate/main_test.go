@@ -39,7 +39,7 @@ func device(t testing.TB, threads int) *engine.Device {
 
 // trained trains a small model on simulated patients and returns its checkpoint folder. Records are longer than its context,
 // so that the core must write chunk headers.
-func trained(t testing.TB, steps int) string {
+func trained(t testing.TB, steps int, change ...func(*train.Config)) string {
 	c, err := simulate.Cohort(simulate.Options{Patients: 80, Seed: 3})
 	require.NoError(t, err)
 	for i := range c.Patients {
@@ -58,6 +58,9 @@ func trained(t testing.TB, steps int) string {
 	o := train.Options{Config: train.DefaultConfig(), Device: device(t, 2), Corpus: data, Folder: filepath.Join(folder, "model")}
 	o.Config.Width, o.Config.Layers, o.Config.Heads, o.Config.Dropout = 48, 1, 3, 0
 	o.Config.BatchTokens, o.Config.Steps, o.Config.LearningRate, o.Config.Warmup = 2048, steps, 1e-2, 4
+	for _, f := range change {
+		f(&o.Config)
+	}
 	_, err = train.Run(t.Context(), o)
 	require.NoError(t, err)
 	return filepath.Join(o.Folder, train.BestFolder)

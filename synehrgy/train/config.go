@@ -17,6 +17,7 @@ type Config struct {
 	KVHeads int               `yaml:"kv_heads" json:"kv_heads"` // 0: as many as heads
 	FFN     int               `yaml:"ffn" json:"ffn"`           // 0: 4 x width for gpt2, 8/3 x width for llama, up to a multiple of 8
 	Context int               `yaml:"context" json:"context"`   // tokens the model sees at once; 0, or what the corpus was cut to
+	Window  int               `yaml:"window" json:"window"`     // tokens that a token attends to, its own among them; 0: all up to its own
 	Tied    bool              `yaml:"tied" json:"tied"`         // the output matrix is the embedding
 	InitStd float64           `yaml:"init_std" json:"init_std"` // of fresh weights
 
@@ -74,7 +75,7 @@ func (c *Config) Validate() error {
 		have, least int
 	}{
 		{"width", c.Width, 1}, {"layers", c.Layers, 1}, {"heads", c.Heads, 1}, {"kv_heads", c.KVHeads, 0}, {"ffn", c.FFN, 0},
-		{"context", c.Context, 0}, {"batch_tokens", c.BatchTokens, 2}, {"accumulate", c.Accumulate, 1}, {"epochs", c.Epochs, 0},
+		{"context", c.Context, 0}, {"window", c.Window, 0}, {"batch_tokens", c.BatchTokens, 2}, {"accumulate", c.Accumulate, 1}, {"epochs", c.Epochs, 0},
 		{"steps", c.Steps, 0}, {"warmup", c.Warmup, 0}, {"eval_every", c.EvalEvery, 0}, {"patience", c.Patience, 0},
 		{"save_every", c.SaveEvery, 0},
 	} {
@@ -121,6 +122,8 @@ func (c *Config) validateHeads() error {
 		return fault.Usagef("train.width is %d for %d heads, which makes heads of %d; expected a multiple of 8 from 16 to 128", c.Width, c.Heads, head)
 	case c.Family == checkpoint.GPT2 && c.KVHeads != 0 && c.KVHeads != c.Heads:
 		return fault.Usagef("train.kv_heads is %d, expected 0 or the %d heads, as gpt2 does not share them", c.KVHeads, c.Heads)
+	case c.Family == checkpoint.GPT2 && c.Window != 0:
+		return fault.Usagef("train.window is %d, expected 0 for gpt2: transformers knows no gpt2 with a window, and family llama has one", c.Window)
 	case c.KVHeads != 0 && c.Heads%c.KVHeads != 0:
 		return fault.Usagef("train.kv_heads is %d, expected a divisor of the %d heads", c.KVHeads, c.Heads)
 	}
@@ -132,7 +135,7 @@ func (c *Config) validateHeads() error {
 func (c *Config) Shape(vocabulary, context int, start int32) (checkpoint.Config, error) {
 	s := checkpoint.Config{
 		Family: c.Family, Vocab: vocabulary, Width: c.Width, Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads,
-		HeadDim: c.Width / c.Heads, FFN: c.FFN, Context: c.Context, Tied: c.Tied, AttentionDropout: c.Dropout,
+		HeadDim: c.Width / c.Heads, FFN: c.FFN, Context: c.Context, Window: c.Window, Tied: c.Tied, AttentionDropout: c.Dropout,
 		BOS: int(start), EOS: checkpoint.NoToken,
 	}
 	if s.KVHeads == 0 {

@@ -19,6 +19,8 @@ func TestSettingsThatMakeNoSenseAreNamed(t *testing.T) {
 		"multiple of the 3":  func(c *Config) { c.Width, c.Heads = 64, 3 },
 		"train.kv_heads":     func(c *Config) { c.KVHeads = 2 },
 		"divisor of the 4":   func(c *Config) { c.Family, c.KVHeads = checkpoint.Llama, 3 },
+		"train.window is -1": func(c *Config) { c.Window = -1 },
+		"0 for gpt2":         func(c *Config) { c.Window = 8 },
 		"train.family":       func(c *Config) { c.Family = "bert" },
 		"train.schedule":     func(c *Config) { c.Schedule = "step" },
 		"train.optimizer":    func(c *Config) { c.Optimizer = "sgd" },
@@ -66,11 +68,12 @@ func TestBothConfigurationsAreModels(t *testing.T) {
 
 func TestLlamaShapeHasItsOwnDefaults(t *testing.T) {
 	c := DefaultConfig()
-	c.Family, c.KVHeads = checkpoint.Llama, 2
+	c.Family, c.KVHeads, c.Window = checkpoint.Llama, 2, 100
 	require.NoError(t, c.Validate())
 	shape, err := c.Shape(100, 64, 0)
 	require.NoError(t, err)
 	require.Equal(t, 2, shape.KVHeads)
+	require.Equal(t, 100, shape.Window, "one of more than the context is none, and no mistake")
 	require.Equal(t, 344, shape.FFN, "8/3 of 128, up to a multiple of 8")
 	require.Zero(t, shape.EmbeddingDropout)
 }

@@ -169,6 +169,25 @@ func TestPrecisionAndRecomputeReachTheCore(t *testing.T) {
 	require.NotEqual(t, weights(t, plain), weights(t, muon))
 }
 
+// TestAWindowReachesTheCoreAndTheCheckpoint holds that it makes another training, and that one as long as the records makes none.
+func TestAWindowReachesTheCoreAndTheCheckpoint(t *testing.T) {
+	c := openCorpus(t, newCorpus(t, cohort(t, 30)))
+	train := func(window int) string {
+		o := Options{Config: tiny(), Device: open(t, engine.CPU, 2), Corpus: c, Folder: t.TempDir()}
+		o.Config.Family, o.Config.Steps, o.Config.Window = checkpoint.Llama, 4, window
+		_, err := Run(t.Context(), o)
+		require.NoError(t, err)
+		return filepath.Join(o.Folder, BestFolder)
+	}
+	plain, narrow, whole := train(0), train(8), train(192)
+	require.Equal(t, weights(t, plain), weights(t, whole))
+	require.NotEqual(t, weights(t, plain), weights(t, narrow))
+	config, err := checkpoint.ReadConfig(filepath.Join(narrow, engine.ConfigFile))
+	require.NoError(t, err)
+	require.Equal(t, checkpoint.Llama, config.Family)
+	require.Equal(t, 8, config.Window)
+}
+
 func TestThreadsDoNotChangeTheWeights(t *testing.T) {
 	c := openCorpus(t, newCorpus(t, cohort(t, 30)))
 	var first string

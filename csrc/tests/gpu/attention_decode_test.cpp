@@ -10,6 +10,7 @@ namespace {
 struct DecodeCase {
   int32_t context, heads, kv_heads, dim;
   std::vector<int32_t> position;  // of each row; row r has slot rows - 1 - r
+  int32_t window = 0;
 };
 
 // The cache of two layers, of which the second is used; what no record has written is NaN.
@@ -45,11 +46,13 @@ AttentionDecode<double> arguments(const DecodeCase& c, DecodeCache& k, const std
           c.dim,
           1 / std::sqrt(static_cast<double>(c.dim)),
           out.data(),
-          scores.data()};
+          scores.data(),
+          c.window};
 }
 
 void check_decode(const DecodeCase& c) {
-  SCOPED_TRACE(std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.dim));
+  SCOPED_TRACE(std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.dim) + ", window " +
+               std::to_string(c.window));
   DecodeCache k(c);
   Pool one(1);
   Exec exec{one, nullptr};
@@ -79,7 +82,7 @@ void check_decode(const DecodeCase& c) {
   for (const Buffer<bf16>* to : {&out, &again})
     must(cuda::attention_decode(
         nullptr, {q, slots, positions, cache + k.layer, k.slot_stride, k.page_stride, k.page, k.pages, rows, c.heads, c.kv_heads,
-                  c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr, to->get(), partial, arrived}));
+                  c.dim, 1 / std::sqrt(static_cast<float>(c.dim)), nullptr, to->get(), partial, arrived, c.window}));
   Outputs oracle, plain, got;
   oracle.add("out", want);
   plain.add("out", from_bf16(to_bf16(want)));
@@ -114,6 +117,36 @@ TEST(GpuAttentionDecode, heads_of_every_size_match_the_reference) {
   for (int32_t dim = 16; dim <= 128; dim += 8) check_decode({40, kHeads[dim / 8 % 4], 1, dim, {0, 35}});
   check_decode({300, 4, 2, 40, {159, 161}});
   check_decode({300, 1, 1, 120, {160}});
+}
+
+// Windows that begin before a page, in it and with it; the cache begins with pages of 160.
+TEST(GpuAttentionDecode, a_window_matches_the_reference) {
+  ASSERT_EQ(cache_page(300), 160);
+  if (kSmallOnly) return check_decode({300, 2, 1, 16, {161, 170}, 7});
+  check_decode({300, 2, 1, 16, {0, 6, 7, 159, 160, 161, 166, 170, 299}, 7});
+  check_decode({300, 2, 2, 24, {0, 1, 160, 200}, 1});
+  check_decode({300, 4, 1, 64, {63, 64, 161, 223, 224, 290}, 64});
+  check_decode({600, 8, 1, 32, {100, 415, 599}, 200});
+  check_decode({40, 1, 1, 96, {39}, 400});
+}
+
+// The bits of no window, from one of as many positions as there are.
+TEST(GpuAttentionDecode, a_window_of_the_whole_record_changes_no_bit) {
+  const int32_t heads = 2, dim = 16, page = 48, position = kSmallOnly ? 30 : 90;
+  const int64_t page_stride = int64_t{2} * page * dim;
+  Buffer<float> x(numbers<float>((heads + 2) * dim, 1)), partial(cuda::decode_partial(1, heads, 2, dim));
+  Buffer<int32_t> slot(std::vector<int32_t>{0}), positions(std::vector<int32_t>{position});
+  Buffer<uint32_t> arrived(std::vector<uint32_t>(static_cast<size_t>(cuda::decode_counters(1, heads)), 0));
+  std::vector<std::vector<float>> out;
+  for (const int32_t window : {0, position + 1, 1 << 24, position}) {
+    Buffer<bf16> cache(to_bf16(numbers<float>(2 * page_stride, 3))), to(int64_t{heads} * dim);
+    must(cuda::attention_decode(nullptr, {x, slot, positions, cache, 2 * page_stride, page_stride, page, 2, 1, heads, 1, dim,
+                                          0.25f, nullptr, to, partial, arrived, window}));
+    out.push_back(from_bf16(to.download()));
+  }
+  EXPECT_EQ(out[1], out[0]);
+  EXPECT_EQ(out[2], out[0]);
+  EXPECT_NE(out[3], out[0]);
 }
 
 // With a table q and k are turned on their way in: the bits of cuda/rope.cu and then no table.
@@ -151,6 +184,9 @@ TEST(GpuAttentionDecode, refuses_pages_and_heads_that_the_kernels_do_not_take) {
     a.head_dim = dim;
     EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid) << dim;
   }
+  a.head_dim = 64;
+  a.window = -1;
+  EXPECT_EQ(cuda::attention_decode(nullptr, a), cuda::kInvalid);
 }
 
 }  // namespace

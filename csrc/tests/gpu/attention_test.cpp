@@ -14,6 +14,7 @@ struct AttentionCase {
   int32_t heads, kv_heads, dim;
   double dropout;
   Precision gradient;
+  int32_t window = 0;
 };
 
 constexpr Precision kBf16 = Precision::kBf16, kFp32 = Precision::kFp32;
@@ -39,9 +40,10 @@ Outputs attention_reference(const AttentionCase& c, const Ops<Real>& ops, Exec& 
   const auto qkv = qkv_of<Real>(c, rows), dout = dout_of<Real>(c, rows);
   std::vector<Real> out(dout.size()), lse(static_cast<size_t>(c.heads * rows)), dqkv(qkv.size()), delta(lse.size());
   const Real scale = static_cast<Real>(scale_of(c));
-  ops.attention_forward(exec, {qkv.data(), s.view(), c.heads, c.kv_heads, c.dim, scale, out.data(), lse.data(), drop_of(c), p});
+  ops.attention_forward(
+      exec, {qkv.data(), s.view(), c.heads, c.kv_heads, c.dim, scale, out.data(), lse.data(), drop_of(c), p, c.window});
   ops.attention_backward(exec, {qkv.data(), out.data(), lse.data(), dout.data(), s.view(), c.heads, c.kv_heads, c.dim, scale,
-                                dqkv.data(), delta.data(), drop_of(c), p, p == kBf16 ? c.gradient : p});
+                                dqkv.data(), delta.data(), drop_of(c), p, p == kBf16 ? c.gradient : p, c.window});
   Outputs results;
   results.add("out", out);
   results.add("lse", lse);
@@ -73,9 +75,11 @@ AttentionRun attention_on_device(const AttentionCase& c, float scale, const std:
   Buffer<float> lse(int64_t{c.heads} * rows), delta(int64_t{c.heads} * rows);
   TensorBuffer dqkv(c.gradient, unwritten(rows * qkv_width(c)));
   const Segments on_device{offsets, nullptr, s.view().count, rows};
-  must(cuda::attention_forward(nullptr, {qkv, on_device, longest, c.heads, c.kv_heads, c.dim, scale, out, lse, drop_of(c)}));
+  must(cuda::attention_forward(nullptr,
+                               {qkv, on_device, longest, c.heads, c.kv_heads, c.dim, scale, out, lse, drop_of(c), c.window}));
   must(cuda::attention_backward(
-      nullptr, {qkv, out, lse, dout, on_device, longest, c.heads, c.kv_heads, c.dim, scale, dqkv.view(), delta, drop_of(c)}));
+      nullptr,
+      {qkv, out, lse, dout, on_device, longest, c.heads, c.kv_heads, c.dim, scale, dqkv.view(), delta, drop_of(c), c.window}));
   return {without_guard(from_bf16(out.download())), lse.download(), without_guard(dqkv.download())};
 }
 
@@ -86,7 +90,8 @@ AttentionRun attention_on_device(const AttentionCase& c) {
 
 void check_attention(const AttentionCase& c) {
   SCOPED_TRACE(std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) + " heads of " + std::to_string(c.dim) + ", " +
-               std::to_string(c.lengths.size()) + " segments, dropout " + std::to_string(c.dropout));
+               std::to_string(c.lengths.size()) + " segments, dropout " + std::to_string(c.dropout) + ", window " +
+               std::to_string(c.window));
   check_kernel(
       kBf16, kOutput, [&](auto, const auto& ops, Exec& exec, Precision p) { return attention_reference(c, ops, exec, p); },
       [&] {
@@ -123,6 +128,48 @@ TEST(GpuAttention, heads_of_every_size_match_the_reference) {
   for (int32_t dim = 16; dim <= 128; dim += 8)
     check_attention({lengths[static_cast<size_t>(dim / 8 % 4)], dim % 24 ? 2 : 3, dim % 24 == 16 ? 2 : 1, dim,
                      dim % 24 == 8 ? 0 : 0.2, dim % 16 ? kFp32 : kBf16});
+}
+
+// Windows that end inside a tile, at its edge and beyond it; of the rows of a block some see no key of its first tile.
+TEST(GpuAttention, a_window_matches_the_reference) {
+  if (kSmallOnly) return check_attention({{74, 3}, 2, 1, 16, 0, kBf16, 7});
+  check_attention({{74, 3, 0, 130}, 2, 1, 64, 0, kBf16, 7});
+  check_attention({{129, 65}, 2, 2, 24, 0.2, kFp32, 1});
+  check_attention({{129, 1, 70}, 1, 1, 96, 0, kBf16, 2});
+  check_attention({{200}, 2, 1, 16, 0, kFp32, 64});
+  check_attention({{197, 64}, 1, 1, 32, 0.1, kBf16, 65});
+  check_attention({{97}, 1, 1, 128, 0, kFp32, 33});
+}
+
+TEST(GpuAttention, a_window_of_the_whole_segment_changes_no_bit) {
+  if (kSmallOnly) return;
+  AttentionCase c{{130, 40}, 2, 1, 32, 0.1, kBf16};
+  const AttentionRun without = attention_on_device(c);
+  for (const int32_t window : {130, 131, 1 << 24}) {
+    c.window = window;
+    const AttentionRun with = attention_on_device(c);
+    EXPECT_EQ(with.out, without.out) << window;
+    EXPECT_EQ(with.lse, without.lse) << window;
+    EXPECT_EQ(with.dqkv, without.dqkv) << window;
+  }
+  c.window = 129;
+  EXPECT_NE(attention_on_device(c).out, without.out);
+}
+
+// What is not a number makes everything that meets it one: tiles that no query of a block sees are not met.
+TEST(GpuAttention, tiles_outside_the_window_are_not_read) {
+  if (kSmallOnly) return;
+  const AttentionCase c{{192}, 1, 1, 16, 0, kBf16, 33};
+  std::vector<float> qkv = qkv_of<float>(c, 192);
+  const auto width = static_cast<std::ptrdiff_t>(qkv_width(c));
+  std::fill(qkv.begin(), qkv.begin() + 64 * width, NAN);
+  const AttentionRun run = attention_on_device(c, scale_of(c), qkv, dout_of<float>(c, 192));
+  const auto numbers_from = [](const std::vector<float>& x, std::ptrdiff_t first) {
+    return std::none_of(x.begin() + first, x.end(), [](float v) { return std::isnan(v); });
+  };
+  EXPECT_TRUE(numbers_from(run.out, 128 * c.dim)) << "queries of the third block see keys of the second and the third";
+  EXPECT_TRUE(numbers_from(run.dqkv, 128 * width));
+  EXPECT_FALSE(numbers_from(run.out, 64 * c.dim)) << "those of the second see some of the first";
 }
 
 // Heads of dim columns in as many of wide columns, zeros behind.
@@ -193,6 +240,11 @@ TEST(GpuAttention, refuses_heads_that_the_kernels_do_not_take) {
     EXPECT_EQ(cuda::attention_forward(nullptr, a), cuda::kInvalid) << dim;
     EXPECT_EQ(cuda::attention_backward(nullptr, b), cuda::kInvalid) << dim;
   }
+  a.heads = b.heads = a.kv_heads = b.kv_heads = 1;
+  a.head_dim = b.head_dim = 64;
+  a.window = b.window = -1;
+  EXPECT_EQ(cuda::attention_forward(nullptr, a), cuda::kInvalid);
+  EXPECT_EQ(cuda::attention_backward(nullptr, b), cuda::kInvalid);
 }
 
 }  // namespace

@@ -14,11 +14,12 @@ namespace syn::tests {
 namespace {
 
 // Logits of the GPU are no farther from the reference in bf16 than twice what bf16 moves the reference.
-void check_logits(int32_t family, int32_t context, const std::vector<int32_t>& lengths) {
+void check_logits(int32_t family, int32_t context, const std::vector<int32_t>& lengths, int32_t window = 0) {
   SCOPED_TRACE(family == SYN_GPT2 ? "GPT-2" : "Llama");
   const SmallGrammar g;
   const Grammar grammar(g.params, g.arrays());
-  const Shape shape = tiny_shape(family, g.params.vocab, context);
+  Shape shape = tiny_shape(family, g.params.vocab, context);
+  shape.window = window;
   const auto device = host_gpu();
   const UploadedModel model(device, shape, 11);
   ModelOf<double> reference(std::make_shared<Device>(SYN_BACKEND_REF, 1), shape, 11);
@@ -45,6 +46,11 @@ TEST(GpuDecoding, logits_follow_the_reference_in_bf16) {
 TEST(GpuDecoding, logits_follow_the_reference_beyond_the_first_page) {
   ASSERT_EQ(cache_page(270), 144);
   check_logits(SYN_GPT2, 270, {200});
+}
+
+TEST(GpuDecoding, logits_under_a_window_follow_the_reference) {
+  check_logits(SYN_LLAMA, 24, {24, 1, 7}, 5);
+  check_logits(SYN_GPT2, 270, {170}, 20);
 }
 
 TEST(GpuDecoding, sees_new_weights) {

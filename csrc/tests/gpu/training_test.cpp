@@ -104,6 +104,24 @@ TEST(GpuTraining, steps_follow_the_reference) {
   }
 }
 
+TEST(GpuTraining, under_a_window_it_follows_the_reference) {
+  for (syn_model_config config : {gpt2(0), llama(0.2f)}) {
+    SCOPED_TRACE("family " + std::to_string(config.family));
+    config.window = 5;
+    Three three(config);
+    three.compare_losses(ragged());
+    three.compare("gradients", [](Training& t) { return t.all_gradients(); });
+    Training least = on_device(config, true);
+    least.accumulate(ragged());
+    EXPECT_EQ(least.all_gradients(), three.device.all_gradients());
+    three.compare("scores", [](Training& t) { return t.score(ragged()); });
+    config.window = 0;
+    Training without = on_device(config);
+    without.accumulate(ragged());
+    EXPECT_GT(apart(without.all_gradients(), least.all_gradients()), 0.01) << "a window must have been there";
+  }
+}
+
 TEST(GpuTraining, scores_and_logits_follow_the_reference) {
   for (const auto& config : {gpt2(0.2f), llama(0.2f)}) {
     Three three(config);
