@@ -26,6 +26,8 @@ const askAlways Figure = -1
 // garbled is the code of an answer on which go-nvml itself stumbles: it believes the counts of the driver.
 const garbled nvml.Return = -1
 
+const milli, mega = 1e-3, 1e6 // units of the driver
+
 var questions = []question{
 	{"utilisation", []string{"nvmlDeviceGetUtilizationRates"}, askAlways, askUtilization},
 	{"memory", []string{"nvmlDeviceGetMemoryInfo_v2"}, askAlways, askMemory},
@@ -33,18 +35,18 @@ var questions = []question{
 	{"the memory of this process", []string{
 		"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2", "nvmlDeviceGetComputeRunningProcesses",
 	}, askAlways, askProcess},
-	{"power", []string{"nvmlDeviceGetPowerUsage"}, askAlways, askPower},
-	{"the limit of power", []string{"nvmlDeviceGetEnforcedPowerLimit"}, askAlways, askPowerLimit},
-	{"energy", []string{"nvmlDeviceGetTotalEnergyConsumption"}, askAlways, askEnergy},
-	{"temperature", []string{"nvmlDeviceGetTemperature"}, askAlways, askTemperature},
-	{"the clock of the multiprocessors", []string{"nvmlDeviceGetClockInfo"}, askAlways, askClock(nvml.CLOCK_SM, SMClock)},
-	{"the clock of the memory", []string{"nvmlDeviceGetClockInfo"}, askAlways, askClock(nvml.CLOCK_MEM, MemoryClock)},
+	{"power", []string{"nvmlDeviceGetPowerUsage"}, askAlways, askNumber(Power, milli, nvml.Device.GetPowerUsage)},
+	{"the limit of power", []string{"nvmlDeviceGetEnforcedPowerLimit"}, askAlways, askNumber(PowerLimit, milli, nvml.Device.GetEnforcedPowerLimit)},
+	{"energy", []string{"nvmlDeviceGetTotalEnergyConsumption"}, askAlways, askNumber(Energy, milli, nvml.Device.GetTotalEnergyConsumption)},
+	{"temperature", []string{"nvmlDeviceGetTemperature"}, askAlways, askNumber(Temperature, 1, temperature)},
+	{"the clock of the multiprocessors", []string{"nvmlDeviceGetClockInfo"}, askAlways, askNumber(SMClock, mega, clock(nvml.CLOCK_SM))},
+	{"the clock of the memory", []string{"nvmlDeviceGetClockInfo"}, askAlways, askNumber(MemoryClock, mega, clock(nvml.CLOCK_MEM))},
 	{"throttling", []string{"nvmlDeviceGetCurrentClocksEventReasons"}, askAlways, askReasons},
 	{"throttling", []string{"nvmlDeviceGetCurrentClocksThrottleReasons"}, askAlways, askReasonsPlain},
 	{"PCIe and NVLink", []string{"nvmlDeviceGetFieldValues"}, askAlways, askFields},
 	{"PCIe", []string{"nvmlDeviceGetPcieThroughput"}, PCIeSent, askPCIe},
-	{"memory errors", []string{"nvmlDeviceGetTotalEccErrors"}, askAlways, askECC(nvml.MEMORY_ERROR_TYPE_CORRECTED, ECCCorrected)},
-	{"memory errors", []string{"nvmlDeviceGetTotalEccErrors"}, askAlways, askECC(nvml.MEMORY_ERROR_TYPE_UNCORRECTED, ECCUncorrected)},
+	{"memory errors", []string{"nvmlDeviceGetTotalEccErrors"}, askAlways, askNumber(ECCCorrected, 1, memoryErrors(nvml.MEMORY_ERROR_TYPE_CORRECTED))},
+	{"memory errors", []string{"nvmlDeviceGetTotalEccErrors"}, askAlways, askNumber(ECCUncorrected, 1, memoryErrors(nvml.MEMORY_ERROR_TYPE_UNCORRECTED))},
 }
 
 // read asks device i everything that it has answers to.
@@ -138,36 +140,25 @@ func askProcess(n *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
 	return code
 }
 
-func askPower(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-	milliwatts, code := d.handle.GetPowerUsage()
-	r.set(Power, float64(milliwatts)/1000, code == nvml.SUCCESS)
-	return code
-}
-
-func askPowerLimit(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-	milliwatts, code := d.handle.GetEnforcedPowerLimit()
-	r.set(PowerLimit, float64(milliwatts)/1000, code == nvml.SUCCESS)
-	return code
-}
-
-func askEnergy(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-	millijoules, code := d.handle.GetTotalEnergyConsumption()
-	r.set(Energy, float64(millijoules)/1000, code == nvml.SUCCESS)
-	return code
-}
-
-func askTemperature(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-	celsius, code := d.handle.GetTemperature(nvml.TEMPERATURE_GPU)
-	r.set(Temperature, float64(celsius), code == nvml.SUCCESS)
-	return code
-}
-
-func askClock(clock nvml.ClockType, f Figure) func(*nvmlDriver, *nvmlDevice, *reading) nvml.Return {
+// askNumber asks for one number, in units of which one is worth unit of ours.
+func askNumber[T uint32 | uint64](f Figure, unit float64, of func(nvml.Device) (T, nvml.Return)) func(*nvmlDriver, *nvmlDevice, *reading) nvml.Return {
 	return func(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-		megahertz, code := d.handle.GetClockInfo(clock)
-		r.set(f, float64(megahertz)*1e6, code == nvml.SUCCESS)
+		x, code := of(d.handle)
+		r.set(f, float64(x)*unit, code == nvml.SUCCESS)
 		return code
 	}
+}
+
+func temperature(d nvml.Device) (uint32, nvml.Return) { return d.GetTemperature(nvml.TEMPERATURE_GPU) }
+
+// clock is in MHz.
+func clock(kind nvml.ClockType) func(nvml.Device) (uint32, nvml.Return) {
+	return func(d nvml.Device) (uint32, nvml.Return) { return d.GetClockInfo(kind) }
+}
+
+// memoryErrors is since the driver was loaded.
+func memoryErrors(kind nvml.MemoryErrorType) func(nvml.Device) (uint64, nvml.Return) {
+	return func(d nvml.Device) (uint64, nvml.Return) { return d.GetTotalEccErrors(kind, nvml.VOLATILE_ECC) }
 }
 
 func askReasons(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
@@ -226,12 +217,4 @@ func askPCIe(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
 	r.set(PCIeSent, float64(sent)*1000, code == nvml.SUCCESS) // KB/s
 	r.set(PCIeReceived, float64(received)*1000, code == nvml.SUCCESS)
 	return code
-}
-
-func askECC(kind nvml.MemoryErrorType, f Figure) func(*nvmlDriver, *nvmlDevice, *reading) nvml.Return {
-	return func(_ *nvmlDriver, d *nvmlDevice, r *reading) nvml.Return {
-		n, code := d.handle.GetTotalEccErrors(kind, nvml.VOLATILE_ECC)
-		r.set(f, float64(n), code == nvml.SUCCESS)
-		return code
-	}
 }
