@@ -15,6 +15,8 @@
 #ifndef SYN_OPS_MUON_H
 #define SYN_OPS_MUON_H
 
+#include <cmath>
+
 #include "ops/precision.h"
 
 namespace syn {
@@ -24,7 +26,7 @@ constexpr double kMuonA = 3.4445, kMuonB = -4.7750, kMuonC = 2.0315, kMuonEpsilo
 
 // What a step of rate 1 makes of x.
 inline double muon_size(int32_t rows, int32_t columns) {
-  return 0.2 * __builtin_sqrt(static_cast<double>(rows > columns ? rows : columns));
+  return 0.2 * std::sqrt(static_cast<double>(rows > columns ? rows : columns));
 }
 
 // The smaller side of a matrix: that of a and p.
