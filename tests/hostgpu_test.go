@@ -6,11 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synehrgy/synehrgy-go/internal/jsontest"
 	"github.com/synehrgy/synehrgy-go/synehrgy/generate"
 	"github.com/synehrgy/synehrgy-go/synehrgy/run"
 	"github.com/synehrgy/synehrgy-go/synehrgy/source/meds"
@@ -60,19 +60,8 @@ type metricsLine struct {
 	BitsPerToken float64 `json:"bits_per_token"`
 }
 
-func jsonLines[T any](t *testing.T, path string) (lines []T) {
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	for line := range strings.Lines(string(text)) {
-		var one T
-		require.NoError(t, json.Unmarshal([]byte(line), &one), line)
-		lines = append(lines, one)
-	}
-	return lines
-}
-
 func lossLines(t *testing.T, path string) []metricsLine {
-	return slices.DeleteFunc(jsonLines[metricsLine](t, path), func(l metricsLine) bool { return l.Type != "train" && l.Type != "validation" })
+	return slices.DeleteFunc(jsontest.Lines[metricsLine](t, path), func(l metricsLine) bool { return l.Type != "train" && l.Type != "validation" })
 }
 
 func requireSameLosses(t *testing.T, gpu, cpu string) {
@@ -95,7 +84,7 @@ func requireSameLosses(t *testing.T, gpu, cpu string) {
 // and that the manifest does.
 func requireEmulationInLog(t *testing.T, folder string) {
 	type line struct{ Level, Device, Message string }
-	lines := jsonLines[line](t, filepath.Join(folder, run.LogFile))
+	lines := jsontest.Lines[line](t, filepath.Join(folder, run.LogFile))
 	require.Greater(t, len(lines), 10)
 	require.Equal(t, "warn", lines[0].Level)
 	require.Contains(t, lines[0].Message, "hostgpu emulates a GPU on the processor")

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synehrgy/synehrgy-go/internal/jsontest"
 	"github.com/synehrgy/synehrgy-go/synehrgy/monitor/nvmltest"
 )
 
@@ -64,17 +64,14 @@ device 0 GPU-11111111-2222-3333-4444-555555555555 NVIDIA H100 80GB HBM3
 				require.Equal(t, 1, strings.Count(stderr, said), "%q in %s", said, stderr)
 			}
 			require.NotContains(t, stderr, c.unsaid)
-			text, err := os.ReadFile(filepath.Join(model, "metrics.jsonl"))
-			require.NoError(t, err)
+			type sample struct {
+				Type    string           `json:"type"`
+				Stage   string           `json:"stage"`
+				Joules  float64          `json:"joules"`
+				Devices []map[string]any `json:"devices"`
+			}
 			devices := 0
-			for line := range strings.Lines(string(text)) {
-				var sample struct {
-					Type    string           `json:"type"`
-					Stage   string           `json:"stage"`
-					Joules  float64          `json:"joules"`
-					Devices []map[string]any `json:"devices"`
-				}
-				require.NoError(t, json.Unmarshal([]byte(line), &sample), line)
+			for _, sample := range jsontest.Lines[sample](t, filepath.Join(model, "metrics.jsonl")) {
 				if sample.Type == "telemetry" && len(sample.Devices) > 0 {
 					devices++
 					require.Equal(t, "train", sample.Stage)

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"encoding/json"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -12,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/synehrgy/synehrgy-go/internal/jsontest"
 )
 
 func TestTheRecorderWritesWholeLinesFromManyHands(t *testing.T) {
@@ -35,7 +36,7 @@ func TestTheRecorderWritesWholeLinesFromManyHands(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm())
-	require.Len(t, readLines(t, path), 400)
+	require.Len(t, jsontest.Lines[map[string]any](t, path), 400)
 }
 
 func TestTheRecorderGoesOnAfterHalfALine(t *testing.T) {
@@ -79,17 +80,4 @@ func TestADiskThatTakesNoMoreLeavesNoHalfLine(t *testing.T) {
 	require.Len(t, text, (written-1)*3003)
 	require.True(t, strings.HasSuffix(string(text), "\n"))
 	require.NoError(t, r.Line("short"), "there is room for less")
-}
-
-func readLines(t *testing.T, path string) []map[string]any {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	var out []map[string]any
-	for line := range strings.Lines(string(text)) {
-		var object map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &object), line)
-		out = append(out, object)
-	}
-	return out
 }

@@ -1,17 +1,15 @@
 package run
 
 import (
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/synehrgy/synehrgy-go/internal/jsontest"
 	"github.com/synehrgy/synehrgy-go/synehrgy/fault"
 	"github.com/synehrgy/synehrgy-go/synehrgy/monitor"
 )
@@ -45,7 +43,7 @@ func TestARunIsWatched(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	require.Contains(t, page, `synehrgy_stage_info{stage="evaluate"} 1`)
 	require.NotContains(t, page, "synehrgy_gpu_")
-	lines := metricLines(t, filepath.Join(o.Out, MetricsFile))
+	lines := jsontest.Lines[map[string]any](t, filepath.Join(o.Out, MetricsFile))
 	stages, steps := map[any]int{}, 0
 	for _, line := range lines {
 		switch line["type"] {
@@ -69,20 +67,7 @@ func TestARunIsWatched(t *testing.T) {
 	config.Monitor = MonitorConfig{}
 	o.Resume = true
 	require.NoError(t, all(t, t.Context(), config, o, silent{}))
-	require.Len(t, metricLines(t, filepath.Join(o.Out, MetricsFile)), len(lines), "an interval of 0 turns telemetry off")
-}
-
-func metricLines(t *testing.T, path string) []map[string]any {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	require.NoError(t, err)
-	var out []map[string]any
-	for line := range strings.Lines(string(text)) {
-		var object map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &object), line)
-		out = append(out, object)
-	}
-	return out
+	require.Len(t, jsontest.Lines[map[string]any](t, filepath.Join(o.Out, MetricsFile)), len(lines), "an interval of 0 turns telemetry off")
 }
 
 func TestTelemetryThatMakesNoSenseIsUsage(t *testing.T) {
